@@ -1,0 +1,1 @@
+"""What a trained model says: traversals, differentials, overlap, scores, selection, baselines. Arrays in, arrays out."""

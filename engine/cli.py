@@ -1,0 +1,356 @@
+"""The ``rankaae`` command: import, info, descriptors, train, score, traverse. Every long job of the app is one of these."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from engine.errors import Cancelled, ConfigError, EngineError
+
+if TYPE_CHECKING:
+    from engine.spectra import SpectraSet
+
+app = typer.Typer(
+    help="What an X-ray absorption spectrum says about structure: import spectra, train RankAAE models, score and use them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
+Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
+
+
+def main() -> NoReturn:
+    """Entry point: runs a command; an error is one line on stderr and exit code 1, a cancelled job 130."""
+    try:
+        app(standalone_mode=True)
+    except Cancelled as error:
+        _complain("cancelled", str(error))
+        sys.exit(130)
+    except EngineError as error:
+        _complain("error", str(error))
+    except KeyboardInterrupt:
+        _complain("cancelled", "interrupted from the keyboard")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+def _complain(kind: str, message: str) -> None:
+    sys.stderr.write(f"{kind}: {' '.join(message.split())}\n")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _print_json(content: Any) -> None:
+    _print(json.dumps(content, indent=1, allow_nan=False))
+
+
+class _Progress:
+    """A bar on stderr for ``progress(done, total)`` callbacks, shown only on a terminal."""
+
+    def __init__(self, label: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        self._bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        self._task = self._bar.add_task(label, total=None, note="")
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        self._bar.update(self._task, completed=done, total=total, note=note)
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[Path, typer.Argument(help="CSV in the RankAAE layout, folder or zip of FEFF runs, xmu.dat, Parquet.")],
+    out: Out,
+    element: Annotated[str | None, typer.Option(help="Absorber to take, such as Cu.")] = None,
+    start: Annotated[float | None, typer.Option(help="First energy of the grid in eV; default: the edge start.")] = None,
+    width: Annotated[float | None, typer.Option(help="Width of the grid in eV; default: 50.")] = None,
+    points: Annotated[int | None, typer.Option(help="Points of the grid; default: 256.")] = None,
+    first_shell: Annotated[
+        str | None, typer.Option(help="'O' keeps sites with oxygen neighbours only, 'any' all. Default: O.")
+    ] = None,
+    code: Annotated[str | None, typer.Option(help="Calculation to take where a table holds several, such as FEFF.")] = None,
+    columns: Annotated[Path | None, typer.Option(help="CSV with site_id and descriptor columns of your own to add.")] = None,
+    expression: Annotated[
+        list[str] | None, typer.Option(help="Descriptor from others, as NAME=EXPRESSION; may be repeated.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that compute descriptors.")] = os.cpu_count() or 1,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps computed descriptors between imports.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read spectra and descriptors into one set file, with a report of what was kept and what was refused.
+
+    Example: rankaae import feff_runs/ --element Cu --out cu.parquet --expression "RATIO=OS/CN"
+    """
+    from engine.io import import_source, write_set
+    from engine.spectra import GridSpec
+    from engine.spectra.grid import DEFAULT_POINTS
+
+    grid = None
+    if not (start is None and width is None and points is None):
+        grid = GridSpec(start_ev=start, width_ev=width, points=points or DEFAULT_POINTS)
+    with _Progress("describing sites") as progress:
+        spectra, report = import_source(
+            source,
+            element=element,
+            grid=grid,
+            first_shell=first_shell,  # type: ignore[arg-type]  # checked there
+            code=code,
+            workers=workers,
+            cache=cache,
+            progress=progress,
+        )
+    notes: list[str] = []
+    if columns is not None:
+        spectra, notes = _with_columns(spectra, columns)
+    for text in expression or []:
+        spectra = _with_expression(spectra, text)
+    write_set(spectra, out)
+    if as_json:
+        _print_json(report.to_json() | {"notes": notes, "out": str(out)})
+    else:
+        _print("\n".join([*report.lines(), *notes, f"wrote {out}: {len(spectra)} spectra"]))
+
+
+def _with_columns(spectra: SpectraSet, path: Path) -> tuple[SpectraSet, list[str]]:
+    from dataclasses import replace
+
+    from engine.structures import read_columns
+
+    added = read_columns(path, spectra.site_id)
+    table = spectra.descriptors.assign(**{name: added.frame[name].to_numpy() for name in added.frame.columns})
+    names = ", ".join(added.frame.columns)
+    notes = []
+    if added.missing:
+        notes.append(f"note: {path.name} has no row for {len(added.missing)} sites, such as {added.missing[0]}")
+    if added.unknown:
+        notes.append(f"note: {path.name} names {len(added.unknown)} sites that are not in the set, such as {added.unknown[0]}")
+    return replace(spectra, descriptors=table, steps=(*spectra.steps, f"columns {names} from {path.name}")), notes
+
+
+def _with_expression(spectra: SpectraSet, text: str) -> SpectraSet:
+    from dataclasses import replace
+
+    from engine.structures import evaluate_expression
+
+    name, found, expression = text.partition("=")
+    name = name.strip()
+    if not found or not name.isidentifier():
+        raise ConfigError(f"expression '{text}': need NAME=EXPRESSION, such as RATIO=OS/CN")
+    values = evaluate_expression(expression.strip(), spectra.descriptors)
+    step = f"column {name} = {expression.strip()}"
+    return replace(spectra, descriptors=spectra.descriptors.assign(**{name: values}), steps=(*spectra.steps, step))
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(metavar="SET.parquet", help="A set written by rankaae import.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a set holds: sites, energies, descriptors, origin.
+
+    Example: rankaae info cu.parquet --json
+    """
+    from engine.io import read_set
+    from engine.spectra import set_info
+
+    content: dict[str, Any] = set_info(read_set(path))
+    if as_json:
+        _print_json(content)
+        return
+    for key, value in content.items():
+        entries = value if isinstance(value, dict) else {"": value}
+        for name, entry in entries.items():
+            text = ", ".join(f"{k} {v}" for k, v in entry.items()) if isinstance(entry, dict) else str(entry)
+            _print(f"{f'{key} {name}':28} {text}")
+
+
+@app.command()
+def descriptors(as_json: AsJson = False) -> None:
+    """List the descriptors the program computes, with unit, kind and reference.
+
+    Example: rankaae descriptors
+    """
+    from engine.structures import CATALOGUE
+
+    if as_json:
+        fields = ("symbol", "unit", "kind", "reference", "summary")
+        _print_json({name: {field: getattr(d, field) for field in fields} for name, d in CATALOGUE.items()})
+        return
+    for name, d in CATALOGUE.items():
+        _print(f"{name:12} {d.kind:12} {d.unit or '–':8} {d.summary} [{d.reference}]")
+
+
+@app.command()
+def train(
+    path: Annotated[Path, typer.Argument(metavar="SET.parquet", help="A set written by rankaae import.")],
+    out: Annotated[Path, typer.Option("--out", help="Run folder to write.")],
+    descriptors: Annotated[str, typer.Option(help="Descriptor columns, one axis each, separated by commas.")] = "",
+    free: Annotated[int, typer.Option(help="Free axes beside them.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Members of the ensemble, seeds 0 to N - 1.")] = 8,
+    preset: Annotated[str, typer.Option(help="default, paper or autoencoder.")] = "default",
+    split: Annotated[str, typer.Option(help="material (no material on two sides) or random.")] = "material",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other setting, as NAME=VALUE; may be repeated.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings; replaces all options above.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in --out.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train an ensemble of RankAAE models and score it; a file named 'stop' in the run folder stops it after an epoch.
+
+    Example: rankaae train cu.parquet --descriptors OS,CN,OCN,NNRS,MOOD --free 1 --seeds 8 --out runs/cu
+    """
+    import torch
+
+    from engine.io import read_set
+    from engine.model import TrainConfig, make_config
+    from engine.model import train as run_training
+
+    if config is not None:
+        settings = TrainConfig.from_toml(config)
+    else:
+        if seeds < 1:
+            raise ConfigError(f"seeds is {seeds}; need at least 1")
+        names = tuple(name.strip() for name in descriptors.split(",") if name.strip())
+        extra = dict(_setting(text) for text in setting or [])
+        given = {"descriptors": names, "free_axes": free, "seeds": tuple(range(seeds)), "split": split}
+        settings = make_config(preset, **{**given, **extra})
+    if threads > 0:
+        torch.set_num_threads(threads)
+    with _Progress("training") as progress:
+
+        def follow(event: dict[str, Any]) -> None:
+            if event["event"] == "epoch":
+                validation = event["validation"] or {}
+                best = max((v for v in validation.get("score", []) if v is not None), default=None)
+                progress(event["epoch"], event["epochs"], f"best validation score {best:.3f}" if best is not None else "")
+            elif event["event"] == "seed_failed":
+                _complain("warning", f"seed {event['seed']}: {event['reason']}")
+
+        run = run_training(read_set(path), path, settings, out, resume=resume, device=device, on_event=follow)
+    if as_json:
+        table = run.scores()
+        _print_json({"run": str(out), "selected": run.selected(), "seeds": table["seed"].tolist()})
+    else:
+        _print("\n".join([*_score_lines(_scores(out, None, baselines=False)), f"wrote {out}"]))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """NAME=VALUE with the value read as TOML, bare words as text."""
+    name, found, value = text.partition("=")
+    if not found:
+        raise ConfigError(f"setting '{text}': need NAME=VALUE, such as epochs=200")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()
+
+
+def _scores(run: Path, on: Path | None, *, baselines: bool) -> dict[str, Any]:
+    from engine.io import read_set
+    from engine.model import Run, score_run
+
+    other = read_set(on) if on is not None else None
+    return score_run(Run(run), other, baselines=baselines, jobs=os.cpu_count() or 1)
+
+
+def _score_lines(result: dict[str, Any]) -> list[str]:
+    names = list(result["members"][0]["descriptors"])
+    head = ["member", "RMSE", "MAE", *(f"{n} SRCC" for n in names)]
+    f1 = [n for n in names if result["members"][0]["descriptors"][n]["f1"] is not None]
+    head += [*(f"{n} F1" for n in f1), "free corr", "axis corr", "normality", "Eq. 2"]
+    rows = [head]
+
+    def cells(descriptors: dict[str, Any]) -> list[str]:
+        return [_cell(descriptors[n]["srcc"]) for n in names] + [_cell(descriptors[n]["f1"]) for n in f1]
+
+    for i, m in enumerate(result["members"]):
+        mark = "*" if i == result["selected"] else ""
+        start = [f"{mark}seed {m['seed']}", f"{m['reconstruction_rmse']:.4f}", f"{m['reconstruction_mae']:.4f}"]
+        end = [m["free_axis_correlation_max"], m["axis_correlation_max"], m["normality"], m["selection_score"]]
+        rows.append([*start, *cells(m["descriptors"]), *map(_cell, end)])
+    if "baselines" in result:
+        pca, trees = result["baselines"]["pca"], result["baselines"]["extra_trees"]
+        errors = [f"{pca['reconstruction_rmse']:.4f}", f"{pca['reconstruction_mae']:.4f}"]
+        rows.append([f"PCA-{pca['n_components']}", *errors, *[""] * (len(head) - 3)])
+        rows.append(["ExtraTrees", "", "", *cells(trees), *[""] * 4])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return [f"split: {result['split']}, {result['n_test']} test spectra; * selected by Eq. 2", *lines]
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+@app.command()
+def score(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    on: Annotated[Path | None, typer.Option(help="Score on every site of this set instead of the run's test part.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Fit and score PCA and ExtraTrees beside it.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Score every member of a run next to PCA and ExtraTrees.
+
+    Example: rankaae score runs/cu --json
+    """
+    result = _scores(run, on, baselines=baselines)
+    if as_json:
+        _print_json(result)
+    else:
+        _print("\n".join(_score_lines(result)))
+
+
+@app.command()
+def traverse(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    axis: Annotated[str, typer.Option(help="Axis to move along, such as CN or 'free 1'.")],
+    out: Out,
+    member: Annotated[int | None, typer.Option(help="Member to use; default: the selected one.")] = None,
+    levels: Annotated[int, typer.Option(help="Points between the 5th and 95th percentile.")] = 50,
+    samples: Annotated[int, typer.Option(help="Gaussian draws of the other axes to average over; 0 holds them at 0.")] = 10_000,
+    as_json: AsJson = False,
+) -> None:
+    """Write the decoded spectra along one axis as CSV: one row per energy, one column per level.
+
+    Example: rankaae traverse runs/cu --axis CN --out cn.csv
+    """
+    from engine.io.traversal_csv import write_traversal
+    from engine.model import Run, load_member, traverse_axis
+
+    opened = Run(run)
+    traversal = traverse_axis(load_member(opened, member), axis, levels=levels, samples=samples)
+    seed = opened.scores()["seed"][member if member is not None else opened.selected()]
+    write_traversal(traversal, out, f"run {run.name}, seed {seed}, {samples} draws of the other axes")
+    if as_json:
+        _print_json({"axis": axis, "out": str(out), "level": traversal.level.tolist()})
+    else:
+        _print(f"wrote {out}: {axis} from {traversal.level[0]:.2f} to {traversal.level[-1]:.2f}, {levels} levels")
+
+
+if __name__ == "__main__":
+    main()

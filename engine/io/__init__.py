@@ -1,0 +1,28 @@
+"""One module per file format, turning a file into spectra or back, and ``import_source``, which finds the right one.
+
+Files from outside are untrusted: limited in size, parsed, checked; errors name file, line and value. Never imports
+torch; never unpickles.
+"""
+
+from engine.io.csv_layout import read_csv_layout
+from engine.io.feff import RunLog, XmuData, read_log, read_xmu
+from engine.io.feff_tree import StructureTools, read_feff_tree
+from engine.io.parquet import read_set, write_set
+from engine.io.source import FirstShell, import_source
+from engine.io.tables import read_site_table, read_step_table
+
+__all__ = [
+    "FirstShell",
+    "RunLog",
+    "StructureTools",
+    "XmuData",
+    "import_source",
+    "read_csv_layout",
+    "read_feff_tree",
+    "read_log",
+    "read_set",
+    "read_site_table",
+    "read_step_table",
+    "read_xmu",
+    "write_set",
+]

@@ -1,0 +1,57 @@
+"""Members against spectra and labels: thresholds, scores and the table of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from engine.analysis.scores import FloatArray, MemberScores, choose_thresholds, is_categorical, score_member
+from engine.analysis.selection import selection_scores
+from engine.model.latent_model import LatentModel
+
+
+def calibrated(member: LatentModel, mu: FloatArray, labels: FloatArray, categorical: Sequence[bool]) -> LatentModel:
+    """The member with thresholds chosen on (validation) spectra (n, m) and labels (n, d)."""
+    z = member.encode(mu)
+    known = [len(np.unique(column[~np.isnan(column)])) > 0 for column in labels.T]
+    cuts = tuple(
+        choose_thresholds(z[:, i], labels[:, i]) if categorical[i] and known[i] else None for i in range(labels.shape[1])
+    )
+    return replace(member, thresholds=cuts)
+
+
+def categorical_columns(labels: FloatArray) -> list[bool]:
+    """Which columns of labels (n, d) name classes."""
+    return [is_categorical(column) for column in labels.T]
+
+
+def evaluate(member: LatentModel, mu: FloatArray, labels: FloatArray) -> MemberScores:
+    """Scores of one member on spectra (n, m) and labels (n, d)."""
+    z = member.encode(mu)
+    names = member.axis_names[: labels.shape[1]]
+    return score_member(member.seed, names, mu, member.decode(z), z, labels, member.thresholds)
+
+
+def score_table(scores: Sequence[MemberScores], on_validation: Sequence[MemberScores]) -> pd.DataFrame:
+    """One row per member: its scores and, from its scores on validation data, the selection score of Eq. 2."""
+    rows = []
+    for member, selection in zip(scores, selection_scores(on_validation), strict=True):
+        row: dict[str, float | int] = {
+            "seed": member.seed,
+            "n": member.n,
+            "reconstruction_rmse": member.reconstruction_rmse,
+            "reconstruction_mae": member.reconstruction_mae,
+        }
+        for name, score in member.descriptors.items():
+            row |= {f"{name} srcc": score.srcc, f"{name} f1": score.f1}
+        row |= {
+            "axis_correlation_max": member.axis_correlation_max,
+            "free_axis_correlation_max": member.free_axis_correlation_max,
+            "normality": member.normality,
+            "selection_score": float(selection),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)

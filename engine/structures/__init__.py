@@ -1,0 +1,34 @@
+"""Crystal structures, absorbing sites and the descriptor catalogue.
+
+Reads POSCAR and CIF files, computes the catalogue's descriptors for absorbing sites (serial or parallel, cached), and
+takes the user's own columns and expressions over columns. A failure costs one value, never the batch: it becomes NaN
+with a reason. Never imports torch, and nothing of the engine but ``engine.errors``.
+"""
+
+from engine.structures.catalogue import CATALOGUE, CATALOGUE_VERSION, Descriptor
+from engine.structures.columns import UserColumns, read_columns
+from engine.structures.describe import Described, describe_sites, site_id_of
+from engine.structures.environment import SiteContext, StructureContext
+from engine.structures.errors import NotDefinedError
+from engine.structures.expressions import evaluate_expression, expression_names
+from engine.structures.reading import read_structure
+from engine.structures.shells import PAPER_SECOND_SHELL_ANGSTROM, find_second_shell
+
+__all__ = [
+    "CATALOGUE",
+    "CATALOGUE_VERSION",
+    "PAPER_SECOND_SHELL_ANGSTROM",
+    "Described",
+    "Descriptor",
+    "NotDefinedError",
+    "SiteContext",
+    "StructureContext",
+    "UserColumns",
+    "describe_sites",
+    "evaluate_expression",
+    "expression_names",
+    "find_second_shell",
+    "read_columns",
+    "read_structure",
+    "site_id_of",
+]
