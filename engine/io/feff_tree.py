@@ -85,7 +85,11 @@ def structure_tools() -> StructureTools:
 
 def find_runs(root: Path, name: str) -> Iterator[_Run]:
     """Every run folder ``<material>/FEFF-XANES/NNN_El`` below ``root``, in sorted order; links are not followed."""
-    for folder, children, _ in os.walk(root, followlinks=False):
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    for folder, children, _ in os.walk(root, followlinks=False, onerror=unreadable):
         here = Path(folder)
         children.sort()
         if len(here.relative_to(root).parts) >= MAX_DEPTH:

@@ -49,7 +49,7 @@ def write_set(spectra: SpectraSet, path: Path) -> None:
     table = pa.table(columns).replace_schema_metadata({METADATA_KEY: json.dumps(_metadata(spectra)).encode()})
     with atomic_target(path) as temporary:
         try:
-            pq.write_table(table, temporary, compression="zstd", row_group_size=65536)
+            pq.write_table(table, temporary, compression="zstd", row_group_size=65536, write_page_checksum=True)
         except pa.ArrowException as error:
             raise OSError(str(error)) from error
 
@@ -88,10 +88,10 @@ def read_set(path: Path) -> SpectraSet:
 
 
 def open_table(path: Path, max_bytes: int = MAX_BYTES) -> pa.Table:
-    """The whole Parquet table at ``path``, after a look at how large it will be in memory."""
+    """The whole Parquet table at ``path``, after a look at its size in memory, checksums and text verified."""
     check_file(path, max_bytes)
     try:
-        with pq.ParquetFile(path) as opened:
+        with pq.ParquetFile(path, page_checksum_verification=True) as opened:
             metadata = opened.metadata
             size = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
             width = sum(_bytes_per_row(field.type) for field in opened.schema_arrow)
@@ -100,7 +100,18 @@ def open_table(path: Path, max_bytes: int = MAX_BYTES) -> pa.Table:
                 raise DataError(
                     f"{path.name}: {gigabytes(size)} once unpacked is more than the limit of {gigabytes(max_bytes)}"
                 )
-            return opened.read(use_threads=False)
+            table = opened.read(use_threads=False)
+            table.validate(full=True)
+            return table
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DataError(f"{path.name}: not a readable Parquet file ({reason})") from error
+
+
+def table_schema(path: Path) -> pa.Schema:
+    """Columns and metadata of the Parquet file at ``path``, without its rows."""
+    try:
+        return pq.read_schema(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(f"{path.name}: not a readable Parquet file ({reason})") from error
@@ -211,4 +222,4 @@ def _number_column(table: pa.Table, column: str, name: str) -> npt.NDArray[np.fl
     if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
         example = next((value for value in values.to_pylist() if value is not None), None)
         raise DataError(f"{name}: column '{column}' holds {values.type}, e.g. {example!r}; need numbers")
-    return np.asarray(values.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)

@@ -16,7 +16,7 @@ from engine.io.archive import is_zip
 from engine.io.csv_layout import GZIP_MAGIC, looks_like_csv_layout, read_csv_layout
 from engine.io.feff_tree import Progress, StructureTools, read_feff_tree
 from engine.io.files import check_file
-from engine.io.parquet import METADATA_KEY, open_table, read_set
+from engine.io.parquet import METADATA_KEY, open_table, read_set, table_schema
 from engine.io.tables import is_site_table, is_step_table, read_site_table, read_step_table
 from engine.spectra.assemble import RawSpectra, add_set_warnings, assemble, describe_grid
 from engine.spectra.grid import GridSpec, choose_grid, resample
@@ -63,10 +63,11 @@ def import_source(
     if first_shell not in (None, "O", "any"):
         raise ConfigError(f"first shell is {first_shell!r}; need 'O' or 'any'")
     source = Path(source)
-    if _kind(source) == "set":
+    kind = _kind(source)
+    if kind == "set":
         spectra = read_set(source)
         return _from_set(spectra, source.name, element, grid, first_shell or "any")
-    raw = _read(source, element, code, {"workers": workers, "cache": cache, "progress": progress, "tools": tools})
+    raw = _read(source, kind, element, code, {"workers": workers, "cache": cache, "progress": progress, "tools": tools})
     n_read = len(raw) + raw.ledger.n_refused
     if (first_shell or "O") == "O":
         raw = _only_oxygen(raw)
@@ -95,22 +96,22 @@ def _kind(source: Path) -> str:
 
 
 def _kind_of_table(source: Path) -> str:
-    table = open_table(source)
-    if METADATA_KEY in (table.schema.metadata or {}):
+    schema = table_schema(source)
+    if METADATA_KEY in (schema.metadata or {}):
         return "set"
-    if is_site_table(table):
+    if is_site_table(schema):
         return "site table"
-    if is_step_table(table):
+    if is_step_table(schema):
         return "step table"
-    columns = ", ".join(table.column_names[:8]) or "none"
+    columns = ", ".join(schema.names[:8]) or "none"
     raise DataError(
         f"{source.name}: a Parquet table without spectra (columns: {columns}); need list columns mu and energy_ev, or "
         "mu with energy_start_ev and energy_step_ev in the metadata"
     )
 
 
-def _read(source: Path, element: str | None, code: str | None, options: dict[str, Any]) -> RawSpectra:
-    kind = _kind(source)
+def _read(source: Path, kind: str, element: str | None, code: str | None, options: dict[str, Any]) -> RawSpectra:
+    """The raw spectra of a source of one ``kind``; an unused ``code`` is noted."""
     if kind == "runs":
         raw = read_feff_tree(source, element, **options)
     elif kind == "csv":

@@ -31,16 +31,15 @@ NEIGHBOURS_COLUMN = "nn_elements"
 SPREAD_OF_SCALES = 0.25
 
 
-def is_site_table(table: pa.Table) -> bool:
+def is_site_table(schema: pa.Schema) -> bool:
     """Whether each row has its own list of energies beside its list of mu."""
-    names = table.column_names
-    return MU_COLUMN in names and ENERGY_COLUMN in names and is_number_list(table.schema.field(ENERGY_COLUMN).type)
+    there = {MU_COLUMN, ENERGY_COLUMN} <= set(schema.names)
+    return there and is_number_list(schema.field(ENERGY_COLUMN).type)
 
 
-def is_step_table(table: pa.Table) -> bool:
+def is_step_table(schema: pa.Schema) -> bool:
     """Whether the metadata gives a start per element and a step for the lists of mu."""
-    stored = table.schema.metadata or {}
-    return MU_COLUMN in table.column_names and "element" in table.column_names and {START_KEY, STEP_KEY} <= set(stored)
+    return {MU_COLUMN, "element"} <= set(schema.names) and {START_KEY, STEP_KEY} <= set(schema.metadata or {})
 
 
 def read_site_table(table: pa.Table, name: str, element: str | None = None) -> RawSpectra:
@@ -199,7 +198,7 @@ def _descriptors(table: pa.Table) -> pd.DataFrame:
         elif field.name not in NOT_DESCRIPTORS and (
             pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
         ):
-            columns[field.name] = np.asarray(values.cast(pa.float64()).to_numpy(), dtype=np.float64)
+            columns[field.name] = np.asarray(values.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
     return pd.DataFrame(columns, index=range(table.num_rows))
 
 
@@ -211,11 +210,11 @@ def _neighbours(table: pa.Table) -> list[str]:
 
 def _starts(table: pa.Table, name: str) -> tuple[dict[str, float], float]:
     """Start energies per element and the step, both in eV."""
-    stored = table.schema.metadata
+    stored = table.schema.metadata or {}
     try:
         starts = {str(symbol): float(start) for symbol, start in json.loads(stored[START_KEY]).items()}
         step = float(stored[STEP_KEY])
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{name}: metadata energy_start_ev must be a JSON object of numbers, energy_step_ev a number ({error})"
         ) from error

@@ -7,7 +7,7 @@ from engine.model.config import PRESETS, TrainConfig, make_config
 from engine.model.latent_model import LatentModel, load_member, load_members, traverse_axis
 from engine.model.report import score_run
 from engine.model.run import Run
-from engine.model.train import train
+from engine.model.training import train
 
 __all__ = [
     "PRESETS",

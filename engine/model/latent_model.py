@@ -59,7 +59,7 @@ class LatentModel:
 
 @torch.inference_mode()
 def _apply(function: Callable[[Tensor], Tensor], rows: FloatArray, width: int) -> FloatArray:
-    values = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
+    values = torch.tensor(rows, dtype=torch.float32)
     out = [function(chunk[None])[0].numpy() for chunk in torch.split(values, CHUNK)] if len(values) else []
     return np.concatenate([np.empty((0, width), dtype=np.float32), *out])
 

@@ -63,7 +63,7 @@ def assemble(raw: RawSpectra, grid: GridSpec | None) -> tuple[SpectraSet, Import
     keep_grid = raw.on_one_grid and grid is None
     if keep_grid:
         energies = raw.energy_ev[sound[0]]
-        kept = sound
+        kept = _first_of_each_id(raw, sound, ledger)
         mu = np.stack([raw.mu[row] for row in kept])
     else:
         first = np.array([raw.energy_ev[row][0] for row in sound])
@@ -139,7 +139,6 @@ def repeated_start(mu: FloatArray) -> int:
 def _sound(raw: RawSpectra, ledger: Ledger) -> list[int]:
     """Rows without a problem of their own; the others go to the ledger."""
     grid_fine: dict[tuple[int, str], bool] = {}
-    seen: set[str] = set()
     sound: list[int] = []
     for row, site in enumerate(raw.site_id):
         energy, mu = raw.energy_ev[row], raw.mu[row]
@@ -152,29 +151,46 @@ def _sound(raw: RawSpectra, ledger: Ledger) -> list[int]:
             grid_fine[key] = problem is None
         if problem is None and not raw.material_id[row]:
             problem = ("no material id", "")
-        if problem is None and site in seen:
-            problem = ("site id repeats", "")
-        if problem is not None:
-            note = raw.where[row] if raw.where else ""
-            ledger.refuse(problem[0], site, ": ".join(filter(None, (note, problem[1]))))
-            continue
-        seen.add(site)
-        sound.append(row)
+        if problem is None:
+            sound.append(row)
+        else:
+            ledger.refuse(problem[0], site, _note(raw, row, problem[1]))
     return sound
+
+
+def _first_of_each_id(raw: RawSpectra, rows: Sequence[int], ledger: Ledger) -> list[int]:
+    """Rows without those whose site id came before; the others go to the ledger."""
+    seen: set[str] = set()
+    first: list[int] = []
+    for row in rows:
+        if raw.site_id[row] in seen:
+            ledger.refuse("site id repeats", raw.site_id[row], _note(raw, row, "the first one is kept"))
+            continue
+        seen.add(raw.site_id[row])
+        first.append(row)
+    return first
+
+
+def _note(raw: RawSpectra, row: int, detail: str) -> str:
+    """Where a spectrum stood in its source, and a detail."""
+    return ": ".join(filter(None, (raw.where[row] if raw.where else "", detail)))
 
 
 def _interpolated(
     raw: RawSpectra, sound: Sequence[int], grid_ev: FloatArray, ledger: Ledger
 ) -> tuple[list[int], FloatArray]:
     """Rows that reach over the grid and their spectra (len(rows), m) on it; rows with the same energies share work."""
-    groups: dict[int, list[int]] = {}
+    covering: list[int] = []
     for row in sound:
         problem = cover_problem(raw.energy_ev[row], grid_ev)
-        if problem is not None:
+        if problem is None:
+            covering.append(row)
+        else:
             ledger.refuse(problem[0], raw.site_id[row], problem[1])
-            continue
+    kept = _first_of_each_id(raw, covering, ledger)
+    groups: dict[int, list[int]] = {}
+    for row in kept:
         groups.setdefault(id(raw.energy_ev[row]), []).append(row)
-    kept = sorted(row for rows in groups.values() for row in rows)
     place = {row: position for position, row in enumerate(kept)}
     mu = np.empty((len(kept), grid_ev.size), dtype=np.float32)
     for rows in groups.values():

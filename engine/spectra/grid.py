@@ -74,8 +74,11 @@ def choose_grid(first_ev: FloatArray, last_ev: FloatArray, spec: GridSpec) -> Fl
 def resample(energy_ev: FloatArray, mu: FloatArray, grid_ev: FloatArray) -> npt.NDArray[np.float64]:
     """Spectra (..., p) on energies (p,) brought to ``grid_ev`` (m,) by not-a-knot cubic splines, as (..., m).
 
-    Reproduces cubic polynomials exactly. Raises DataError when the grid leaves the measured range: nothing is ever
-    extrapolated.
+    Reproduces cubic polynomials exactly. The Cu set in the published layout that this was compared with was made with
+    quadratic splines: the largest difference within a spectrum is 4e-4 as a median and 4e-3 at most over the set
+    (linear interpolation: 6e-3 and 5e-2).
+
+    Raises DataError when the grid leaves the measured range: nothing is ever extrapolated.
     """
     energy = np.asarray(energy_ev, dtype=np.float64)
     grid = np.asarray(grid_ev, dtype=np.float64)

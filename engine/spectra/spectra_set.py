@@ -47,7 +47,7 @@ class SpectraSet:
         object.__setattr__(self, "mu", mu)
         for name in ("site_id", "material_id", "element"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.str_))
-        object.__setattr__(self, "descriptors", self.descriptors.astype(np.float64).reset_index(drop=True))
+        object.__setattr__(self, "descriptors", _numbers(self.descriptors))
         if energy.ndim != 1 or energy.size < 2:
             raise DataError(f"energy grid has shape {energy.shape}; need one axis of at least 2 points")
         if not (np.isfinite(energy).all() and (np.diff(energy) > 0).all()):
@@ -106,3 +106,20 @@ class SpectraSet:
             there = ", ".join(map(str, self.descriptors.columns)) or "none"
             raise DataError(f"descriptor '{missing[0]}' is not in the set; it has: {there}")
         return self.descriptors[list(names)].to_numpy(dtype=np.float64)
+
+
+def _numbers(descriptors: pd.DataFrame) -> pd.DataFrame:
+    """The columns as float64 under unique text names, rows numbered from 0; a DataError names what is no number."""
+    frame = descriptors.reset_index(drop=True)
+    frame.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise DataError(f"descriptor '{repeated[0]}' occurs more than once; need unique names")
+    for name in frame.columns:
+        try:
+            frame[name] = frame[name].astype(np.float64)
+        except (ValueError, TypeError):
+            numbers = pd.to_numeric(frame[name], errors="coerce")
+            row = int(np.argmax((numbers.isna() & frame[name].notna()).to_numpy()))
+            raise DataError(f"descriptor {name} of row {row + 1} is {frame[name].iloc[row]!r}; need a number") from None
+    return frame

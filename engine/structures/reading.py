@@ -26,8 +26,9 @@ def read_structure(
 ) -> Structure:
     """The crystal structure in a POSCAR/CONTCAR or CIF file, told apart by their content.
 
-    A POSCAR keeps its site order, so that 0-based site indices mean what they mean in the file; the sites of a CIF, with
-    its symmetry operations applied, come sorted by electronegativity, as pymatgen gives them. Partial occupancy is kept.
+    A POSCAR keeps its site order, so that 0-based site indices mean what they mean in the file; the sites of a CIF,
+    with its symmetry operations applied, come sorted by electronegativity, as pymatgen gives them. Partial occupancy
+    is kept.
     A DataError names the file and what is wrong: missing, larger than ``max_bytes``, not text, neither format, no
     element symbols, more than one structure, more than ``max_sites`` sites, no volume, atoms on top of one another.
     """

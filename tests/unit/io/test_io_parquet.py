@@ -165,6 +165,16 @@ def test_files_that_are_not_ours(tmp_path: Path, stored: Path) -> None:
         read_set(stored)
 
 
+def test_one_flipped_byte_of_the_spectra_is_noticed(stored: Path) -> None:
+    raw = bytearray(stored.read_bytes())
+    column = pq.ParquetFile(stored).metadata.row_group(0).column(5)
+    start = column.dictionary_page_offset or column.data_page_offset
+    raw[start + column.total_compressed_size // 2] ^= 0x01
+    stored.write_bytes(raw)
+    with pytest.raises(DataError, match="not a readable Parquet"):
+        read_set(stored)
+
+
 def test_damage_in_the_middle_of_a_file_is_a_data_error(stored: Path) -> None:
     raw = bytearray(stored.read_bytes())
     raw[200:1200] = b"\xff" * 1000

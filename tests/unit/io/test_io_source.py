@@ -198,6 +198,19 @@ def test_parquet_without_spectra_lists_its_columns(tmp_path: Path) -> None:
         import_source(tmp_path / "x.parquet")
 
 
+def test_large_whole_numbers_and_text_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "sites.parquet"
+    site_table().assign(CN=[2**60 + 1] * 6).to_parquet(path)
+    assert import_source(path, first_shell="any")[0].descriptors["CN"].iloc[0] == float(2**60)
+    table = pa.Table.from_pandas(site_table().head(1), preserve_index=False)
+    bad = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], dtype=np.int32)), pa.py_buffer(b"\xe4\xff")]
+    )
+    pq.write_table(table.set_column(table.column_names.index("site_id"), "site_id", bad), path)
+    with pytest.raises(DataError, match="not a readable Parquet"):
+        import_source(path)
+
+
 def test_wrong_cells_of_a_site_table(tmp_path: Path) -> None:
     path = tmp_path / "sites.parquet"
     base = site_table()

@@ -35,7 +35,15 @@ def edge_count(vectors: FloatArray) -> int:
 
 @pytest.mark.parametrize(
     ("vectors", "edges"),
-    [(OCTAHEDRON, 12), (TETRAHEDRON, 6), (SQUARE, 4), (CUBE, 12), (PYRAMID, 8), (OCTAHEDRON[:2], 1), (TETRAHEDRON[:3], 3)],
+    [
+        (OCTAHEDRON, 12),
+        (TETRAHEDRON, 6),
+        (SQUARE, 4),
+        (CUBE, 12),
+        (PYRAMID, 8),
+        (OCTAHEDRON[:2], 1),
+        (TETRAHEDRON[:3], 3),
+    ],
 )
 def test_regular_polyhedra_have_their_number_of_edges(vectors: FloatArray, edges: int) -> None:
     assert edge_count(2.1 * vectors) == edges

@@ -31,11 +31,8 @@ MIN_TRAINING_SPECTRA = 10
 
 def make_split(spectra: SpectraSet, config: TrainConfig) -> Split:
     """The split that the settings ask for."""
-    fractions = (
-        config.train_fraction,
-        config.validation_fraction,
-        1 - config.train_fraction - config.validation_fraction,
-    )
+    rest = round(1 - config.train_fraction - config.validation_fraction, 12)
+    fractions = (config.train_fraction, config.validation_fraction, rest)
     maker = split_by_material if config.split == "material" else split_random
     return maker(spectra, fractions, config.split_seed)
 
