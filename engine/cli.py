@@ -1,4 +1,4 @@
-"""The ``rankaae`` command: import, info, descriptors, train, score, traverse. Every long job of the app is one of these."""
+"""The ``rankaae`` command; every long job of the app is one of its subcommands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.spectra import SpectraSet
 
 app = typer.Typer(
-    help="What an X-ray absorption spectrum says about structure: import spectra, train RankAAE models, score and use them.",
+    help="What an X-ray absorption spectrum says about structure: import spectra, train RankAAE models, score, use.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -64,7 +64,13 @@ class _Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True)
-        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        columns = (
+            TextColumn(label),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         self._bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self._task = self._bar.add_task(label, total=None, note="")
 
@@ -81,17 +87,25 @@ class _Progress:
 
 @app.command("import")
 def import_command(
-    source: Annotated[Path, typer.Argument(help="CSV in the RankAAE layout, folder or zip of FEFF runs, xmu.dat, Parquet.")],
+    source: Annotated[
+        Path, typer.Argument(help="CSV in the RankAAE layout, folder or zip of FEFF runs, xmu.dat, Parquet.")
+    ],
     out: Out,
     element: Annotated[str | None, typer.Option(help="Absorber to take, such as Cu.")] = None,
-    start: Annotated[float | None, typer.Option(help="First energy of the grid in eV; default: the edge start.")] = None,
+    start: Annotated[
+        float | None, typer.Option(help="First energy of the grid in eV; default: the edge start.")
+    ] = None,
     width: Annotated[float | None, typer.Option(help="Width of the grid in eV; default: 50.")] = None,
     points: Annotated[int | None, typer.Option(help="Points of the grid; default: 256.")] = None,
     first_shell: Annotated[
         str | None, typer.Option(help="'O' keeps sites with oxygen neighbours only, 'any' all. Default: O.")
     ] = None,
-    code: Annotated[str | None, typer.Option(help="Calculation to take where a table holds several, such as FEFF.")] = None,
-    columns: Annotated[Path | None, typer.Option(help="CSV with site_id and descriptor columns of your own to add.")] = None,
+    code: Annotated[
+        str | None, typer.Option(help="Calculation to take where a table holds several, such as FEFF.")
+    ] = None,
+    columns: Annotated[
+        Path | None, typer.Option(help="CSV with site_id and descriptor columns of your own to add.")
+    ] = None,
     expression: Annotated[
         list[str] | None, typer.Option(help="Descriptor from others, as NAME=EXPRESSION; may be repeated.")
     ] = None,
@@ -138,14 +152,16 @@ def _with_columns(spectra: SpectraSet, path: Path) -> tuple[SpectraSet, list[str
 
     from engine.structures import read_columns
 
-    added = read_columns(path, spectra.site_id)
+    added = read_columns(path, spectra.site_id.tolist())
     table = spectra.descriptors.assign(**{name: added.frame[name].to_numpy() for name in added.frame.columns})
     names = ", ".join(added.frame.columns)
     notes = []
     if added.missing:
         notes.append(f"note: {path.name} has no row for {len(added.missing)} sites, such as {added.missing[0]}")
     if added.unknown:
-        notes.append(f"note: {path.name} names {len(added.unknown)} sites that are not in the set, such as {added.unknown[0]}")
+        notes.append(
+            f"note: {path.name} names {len(added.unknown)} sites that are not in the set, such as {added.unknown[0]}"
+        )
     return replace(spectra, descriptors=table, steps=(*spectra.steps, f"columns {names} from {path.name}")), notes
 
 
@@ -247,7 +263,9 @@ def train(
             if event["event"] == "epoch":
                 validation = event["validation"] or {}
                 best = max((v for v in validation.get("score", []) if v is not None), default=None)
-                progress(event["epoch"], event["epochs"], f"best validation score {best:.3f}" if best is not None else "")
+                progress(
+                    event["epoch"], event["epochs"], f"best validation score {best:.3f}" if best is not None else ""
+                )
             elif event["event"] == "seed_failed":
                 _complain("warning", f"seed {event['seed']}: {event['reason']}")
 
@@ -310,7 +328,9 @@ def _cell(value: float | None) -> str:
 @app.command()
 def score(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    on: Annotated[Path | None, typer.Option(help="Score on every site of this set instead of the run's test part.")] = None,
+    on: Annotated[
+        Path | None, typer.Option(help="Score on every site of this set instead of the run's test part.")
+    ] = None,
     baselines: Annotated[bool, typer.Option(help="Fit and score PCA and ExtraTrees beside it.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -332,7 +352,9 @@ def traverse(
     out: Out,
     member: Annotated[int | None, typer.Option(help="Member to use; default: the selected one.")] = None,
     levels: Annotated[int, typer.Option(help="Points between the 5th and 95th percentile.")] = 50,
-    samples: Annotated[int, typer.Option(help="Gaussian draws of the other axes to average over; 0 holds them at 0.")] = 10_000,
+    samples: Annotated[
+        int, typer.Option(help="Gaussian draws of the other axes to average over; 0 holds them at 0.")
+    ] = 10_000,
     as_json: AsJson = False,
 ) -> None:
     """Write the decoded spectra along one axis as CSV: one row per energy, one column per level.

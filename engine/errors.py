@@ -17,5 +17,5 @@ class RunError(EngineError):
     """A run folder is missing, incomplete, damaged or cannot be written."""
 
 
-class Cancelled(EngineError):
+class Cancelled(EngineError):  # noqa: N818 (a request, not a fault)
     """The work was stopped on request; what was written before is intact."""

@@ -9,7 +9,7 @@ from engine.spectra import SpectraSet
 
 
 def make_set(n: int = 240, points: int = 48, seed: int = 0, per_material: int = 3) -> SpectraSet:
-    """n spectra: OS (1, 2, 3) moves the edge, CN (4, 5, 6) grows the white line, WAVE (continuous) the wiggle after it."""
+    """n spectra: OS (1, 2, 3) moves the edge, CN (4, 5, 6) grows the white line, WAVE the wiggle."""
     rng = np.random.default_rng(seed)
     energy = np.linspace(8980.0, 9030.0, points)
     oxidation, coordination = rng.integers(1, 4, n), rng.integers(4, 7, n)

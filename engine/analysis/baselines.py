@@ -1,4 +1,4 @@
-"""What simpler methods reach on the same split: PCA for reconstruction, ExtraTrees on the spectra as supervised ceiling."""
+"""What simpler methods reach on the same split: PCA for reconstruction, ExtraTrees on the spectra as a ceiling."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Scores of one latent space against descriptors: rank correlation, F1 by thresholds, reconstruction, normality.
 
-Shapes: n sites, m energies, k latent axes, d descriptors (the first d axes). Source of the measures: Liang et al., Phys.
-Rev. Materials 7, 053802 (2023), section III and Eq. 2.
+Shapes: n sites, m energies, k latent axes, d descriptors (the first d axes). Source of the measures: Liang et al.,
+Phys. Rev. Materials 7, 053802 (2023), section III and Eq. 2.
 """
 
 from __future__ import annotations

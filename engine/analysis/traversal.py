@@ -59,7 +59,9 @@ def traverse(
     if axis not in axis_names:
         raise ConfigError(f"axis '{axis}' is not in the model; it has: {', '.join(axis_names)}")
     if levels < 2 or samples < 0 or not low < high:
-        raise ConfigError(f"traversal needs levels >= 2, samples >= 0, low < high; got {levels}, {samples}, {low}, {high}")
+        raise ConfigError(
+            f"traversal needs levels >= 2, samples >= 0, low < high; got {levels}, {samples}, {low}, {high}"
+        )
     column, k = axis_names.index(axis), len(axis_names)
     level = np.linspace(low, high, levels)
     draws = np.random.default_rng(seed).standard_normal((samples, k)) if samples else np.zeros((1, k))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from engine.analysis.traversal import Traversal
@@ -23,6 +22,7 @@ def write_traversal(traversal: Traversal, path: Path, provenance: str = "") -> N
         f"# {len(traversal.level)} levels from {traversal.level[0]:.6f} to {traversal.level[-1]:.6f}",
         *([f"# {provenance}"] if provenance else []),
     ]
-    table["energy_ev"] = np.round(table["energy_ev"], 6)
     with atomic_target(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n" + table.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
+        temporary.write_text(
+            "\n".join(lines) + "\n" + table.to_csv(index=False, float_format="%.10g"), encoding="utf-8"
+        )

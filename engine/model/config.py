@@ -22,7 +22,7 @@ def _setting(default: Any, doc: str, *, low: float | None = None, high: float | 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one training run; the defaults are the `default` preset. Every field's metadata holds its doc and limits.
+    """Settings of one training run; the defaults are the `default` preset; metadata holds doc and limits.
 
     Raises ConfigError for a value of the wrong type, out of range or not among the choices.
     """
@@ -36,13 +36,17 @@ class TrainConfig:
     )
     split_seed: int = _setting(0, "Seed of the split; the same for all members.", low=0)
     train_fraction: float = _setting(0.70, "Share of the sites to train on.", low=0.05, high=0.95)
-    validation_fraction: float = _setting(0.15, "Share to choose checkpoints, members and thresholds on.", low=0.01, high=0.9)
+    validation_fraction: float = _setting(
+        0.15, "Share to choose checkpoints, members and thresholds on.", low=0.01, high=0.9
+    )
 
     hidden: int = _setting(128, "Width of the hidden layers of encoder and decoder.", low=1, high=4096)
     layers: int = _setting(5, "Fully connected layers of encoder and of decoder.", low=2, high=20)
     discriminator_hidden: int = _setting(64, "Width of the hidden layers of the discriminator.", low=1, high=4096)
     discriminator_layers: int = _setting(3, "Fully connected layers of the discriminator.", low=2, high=20)
-    activation: str = _setting("silu", "Activation after every hidden layer of encoder and decoder.", choices="silu prelu")
+    activation: str = _setting(
+        "silu", "Activation after every hidden layer of encoder and decoder.", choices="silu prelu"
+    )
     normalisation: str = _setting("layer", "Normalisation in hidden layers.", choices="layer batch none")
     dropout: float = _setting(0.1, "Share of hidden encoder units dropped per training sample.", low=0, high=0.9)
     softplus_beta: float = _setting(1.0, "Sharpness of the Softplus that ends the decoder.", low=0.1, high=100)
@@ -55,13 +59,17 @@ class TrainConfig:
     learning_rate: float = _setting(3e-3, "Highest learning rate of AdamW.", low=1e-8, high=1)
     weight_decay: float = _setting(0.01, "Decoupled weight decay of AdamW.", low=0, high=10)
     schedule: str = _setting(
-        "one_cycle", "Learning rate: one rise and fall over the run, or a tenth after a plateau.", choices="one_cycle plateau"
+        "one_cycle",
+        "Learning rate: one rise and fall over the run, or a tenth after a plateau.",
+        choices="one_cycle plateau",
     )
     plateau_epochs: int = _setting(100, "Epochs without a better validation score before a plateau is declared.", low=1)
     separate_optimisers: bool = _setting(
         False, "One optimiser and one pass per loss term, as published, instead of one summed loss."
     )
-    weight_average: float = _setting(0.998, "Decay per step of the averaged weights that are kept; 0 keeps the last.", low=0, high=0.99999)
+    weight_average: float = _setting(
+        0.998, "Decay per step of the averaged weights that are kept; 0 keeps the last.", low=0, high=0.99999
+    )
 
     reconstruction: str = _setting(
         "plain", "Mean squared error, or the published one that forgives a common factor.", choices="plain scaled"
@@ -69,15 +77,24 @@ class TrainConfig:
     reconstruction_weight: float = _setting(10.0, "Weight of the reconstruction loss.", low=0)
     rank_weight: float = _setting(1.0, "Weight of the rank loss (Eq. 1).", low=0)
     adversarial_weight: float = _setting(0.05, "Weight of the discriminator loss on the latent.", low=0)
-    mutual_information_weight: float = _setting(0.1, "Weight of recovering prior samples from their decoded spectra.", low=0)
+    mutual_information_weight: float = _setting(
+        0.1, "Weight of recovering prior samples from their decoded spectra.", low=0
+    )
     smoothness: str = _setting("curvature", "Smoothness of decoded prior samples.", choices="curvature blur")
     smoothness_weight: float = _setting(0.01, "Weight of the smoothness loss.", low=0)
     smoothness_share: float = _setting(1 / 3, "Early share of the epochs in which smoothness counts.", low=0, high=1)
-    input_noise: float = _setting(0.02, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1)
-    discriminator_noise: float = _setting(0.0, "Standard deviation of noise added to the discriminator's input.", low=0, high=10)
+    input_noise: float = _setting(
+        0.02, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
+    )
+    discriminator_noise: float = _setting(
+        0.0, "Standard deviation of noise added to the discriminator's input.", low=0, high=10
+    )
     reversal_limit: float = _setting(0.7, "Highest factor of the gradient reversal.", low=0, high=100)
     reversal_steepness: float = _setting(
-        10.0, "How fast the reversal rises: factor = limit (2 / (1 + exp(-steepness epoch / epochs)) - 1).", low=0.01, high=1e6
+        10.0,
+        "How fast the reversal rises: factor = limit (2 / (1 + exp(-steepness epoch / epochs)) - 1).",
+        low=0.01,
+        high=1e6,
     )
     validate_every: int = _setting(5, "Epochs between validations.", low=1)
 
@@ -141,7 +158,9 @@ def _checked(spec: dataclasses.Field[Any], value: Any) -> Any:
         raise ConfigError(f"{spec.name} is '{value}'; choose from {', '.join(choices)}")
     below, above = low is not None and not value >= low, high is not None and not value <= high
     if below or above:
-        limits = " and ".join(f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None)
+        limits = " and ".join(
+            f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None
+        )
         raise ConfigError(f"{spec.name} is {value}; need {limits}")
     return value
 

@@ -18,7 +18,8 @@ def calibrated(member: LatentModel, mu: FloatArray, labels: FloatArray, categori
     z = member.encode(mu)
     known = [len(np.unique(column[~np.isnan(column)])) > 0 for column in labels.T]
     cuts = tuple(
-        choose_thresholds(z[:, i], labels[:, i]) if categorical[i] and known[i] else None for i in range(labels.shape[1])
+        choose_thresholds(z[:, i], labels[:, i]) if categorical[i] and known[i] else None
+        for i in range(labels.shape[1])
     )
     return replace(member, thresholds=cuts)
 

@@ -23,8 +23,8 @@ def rank_loss(z: Tensor, p: Tensor) -> Tensor:
     a descriptor with fewer than two known labels in the batch contributes 0.
 
     The pairs are never laid out for the sums. As sgn is antisymmetric, sum f over any symmetric set of pairs is
-    2 sum_i z_i r_i with r_i the row sum of sgn(p_i - p_j) over that set, and the row sums follow from ranks: of p, of z,
-    and of z among equal p. N_dis is a count of inversions, by merge sort. The cost is O(n log^2 n) instead of O(n^2).
+    2 sum_i z_i r_i with r_i the row sum of sgn(p_i - p_j) over that set, and the row sums follow from ranks: of p, of
+    z, and of z among equal p. N_dis is a count of inversions, by merge sort. The cost is O(n log^2 n) instead of O(n^2).
     Pairs with equal z (which have f = 0) count as concordant in N_con; they do not occur among floats in practice.
     """
     if p.shape[-1] == 0:
@@ -114,13 +114,13 @@ def blur_loss(decoded: Tensor, kernel_points: int = 17, sigma_points: float = 3.
 
     The blurred copy is held constant; the ends are continued by their outermost values.
     """
-    half = kernel_points // 2
-    offsets = torch.arange(-half, half + 1, device=decoded.device, dtype=decoded.dtype)
-    kernel = torch.softmax(-0.5 * (offsets / sigma_points).square(), 0)
-    seeds, samples, points = decoded.shape
-    padded = functional.pad(decoded.detach().reshape(seeds * samples, 1, points), (half, half), mode="replicate")
-    blurred = functional.conv1d(padded, kernel.view(1, 1, -1)).view_as(decoded)
-    return (decoded - blurred).square().mean((1, 2))
+    half, points = kernel_points // 2, decoded.shape[-1]
+    offsets = torch.arange(-half, half + 1, device=decoded.device)
+    kernel = torch.softmax(-0.5 * (offsets / sigma_points).square(), 0).to(decoded.dtype)
+    target = torch.arange(points, device=decoded.device)
+    source = (target[:, None] + offsets).clamp(0, points - 1)
+    blur = decoded.new_zeros(points, points).index_put_((source, target[:, None]), kernel, accumulate=True)
+    return (decoded - decoded.detach() @ blur).square().mean((1, 2))
 
 
 def adversarial_loss(score_prior: Tensor, score_encoded: Tensor) -> Tensor:

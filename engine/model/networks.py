@@ -6,6 +6,7 @@ appendix A.1 (fully connected layers, Gaussian prior, discriminator on the laten
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -42,10 +43,11 @@ class StackedPReLU(nn.Module):
 
     def __init__(self, seeds: int, device: torch.device) -> None:
         super().__init__()
-        self.slope = nn.Parameter(torch.full((seeds, 1, 1), 0.25, device=device))
+        self.slope = nn.Parameter(torch.full((seeds,), 0.25, device=device))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.where(x > 0, x, self.slope * x)
+        out: Tensor = functional.prelu(x[None], self.slope)[0]
+        return out
 
 
 class StackedLayerNorm(nn.Module):
@@ -79,11 +81,12 @@ class StackedBatchNorm(nn.Module):
         if mode == "stored":
             return (x - self.mean) / self.std
         mean = x.mean(dim=1, keepdim=True)
-        std = x.std(dim=1, keepdim=True, correction=0).clamp_min(MIN_STD)
+        centred = x - mean
+        std = centred.square().mean(dim=1, keepdim=True).clamp_min(MIN_STD**2).sqrt()
         if mode == "measure":
             self.mean.copy_(mean)
             self.std.copy_(std)
-        return (x - mean) / std
+        return centred / std
 
     @torch.no_grad()
     def follow(self, x: Tensor, momentum: float = 0.05) -> None:
@@ -98,7 +101,7 @@ class Stack(nn.Module):
     def __init__(self, sizes: Sequence[int], activation: str, normalisation: str, generators: Generators) -> None:
         super().__init__()
         seeds, device = len(generators), generators[0].device
-        self.linears = nn.ModuleList(StackedLinear(a, b, generators) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.linears = nn.ModuleList(StackedLinear(a, b, generators) for a, b in itertools.pairwise(sizes))
         self.activations = nn.ModuleList(
             StackedPReLU(seeds, device) if activation == "prelu" else nn.SiLU() for _ in sizes[1:-1]
         )

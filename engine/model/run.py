@@ -1,12 +1,12 @@
 """The run folder: what a training leaves on disk, written so that a crash at any moment leaves the last good state.
 
-    config.toml          every setting
-    data.json            the set: path, hash, size, origin; the split as row numbers
-    events.jsonl         one JSON line per event while it runs (start, epoch, seed_failed, end)
-    checkpoint.safetensors, history.parquet   state of an unfinished training, for --resume; history stays
-    weights.safetensors  the kept weights of every finished seed (leading seed axis), energies and latent percentiles
-    scores.parquet       scores of every member on the test part
-    stop                 created by whoever wants the training to stop; removed when it has
+config.toml          every setting
+data.json            the set: path, hash, size, origin; the split as row numbers
+events.jsonl         one JSON line per event while it runs (start, epoch, seed_failed, end)
+checkpoint.safetensors, history.parquet   state of an unfinished training, for --resume; history stays
+weights.safetensors  the kept weights of every finished seed (leading seed axis), energies and latent percentiles
+scores.parquet       scores of every member on the test part
+stop                 created by whoever wants the training to stop; removed when it has
 """
 
 from __future__ import annotations

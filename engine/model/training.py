@@ -75,9 +75,9 @@ def train(
     device: str = "auto",
     on_event: EventSink | None = None,
 ) -> Run:
-    """Trains every seed of ``config`` on ``spectra`` (read from ``set_path``) and returns the finished run in ``folder``.
+    """Trains every seed of ``config`` on ``spectra`` (read from ``set_path``); returns the finished run in ``folder``.
 
-    With ``resume`` an interrupted run goes on from its last checkpoint to the numbers it would have reached undisturbed.
+    With ``resume`` an interrupted run goes on from its last checkpoint to the numbers it would have reached otherwise.
     Raises ConfigError and RunError before anything is trained when settings, data and folder do not fit, Cancelled when
     the stop file appears, RunError when every seed has diverged or the folder cannot be written.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -198,7 +197,7 @@ def test_descriptor_without_order_is_refused(tmp_path: Path, change, message: st
 
 
 def test_three_spectra_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="3 spectra of 3 materials leave a part of the split .* empty"):
+    with pytest.raises(ConfigError, match=r"3 spectra of 3 materials leave a part of the split .* empty"):
         train(make_set(3, per_material=1), tmp_path / "x", make_config("default", **TINY), tmp_path / "run")
 
 
@@ -233,7 +232,7 @@ def test_full_disk_ends_with_a_run_error_and_keeps_what_was_there(tmp_path: Path
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_under_the_event_log(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    os.symlink("/dev/full", tmp_path / "events.jsonl")
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
     with pytest.raises(RunError, match=r"events\.jsonl: cannot be written \(No space left on device\)"):
         run.append_event({"event": "start"})
 

@@ -42,7 +42,9 @@ def test_member_of_a_stack_equals_its_seed_alone(preset: str) -> None:
     mu = alone.mu.expand(3, -1, -1)
     mine, other = stack.model(), alone.model()
     torch.testing.assert_close(mine.encode(mu)[1], other.encode(mu[:1])[0], rtol=1e-7, atol=1e-7)
-    torch.testing.assert_close(mine.decode(mine.encode(mu))[1], other.decode(other.encode(mu[:1]))[0], rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(
+        mine.decode(mine.encode(mu))[1], other.decode(other.encode(mu[:1]))[0], rtol=1e-7, atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])

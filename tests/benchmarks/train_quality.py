@@ -1,0 +1,176 @@
+"""Quality and cost of training on real spectra, printed as one table per data set and split.
+
+    python -m tests.benchmarks.train_quality [--part cu|unlabelled|stack] [--seeds 8] [--out results.json]
+
+cu          Cu K edge of `cu_feff` (RankAAE CSV), five descriptors and one free axis, split by material and at random:
+            presets `default` and `paper`, median over the seeds and the member selected on validation, beside PCA with
+            six components and ExtraTrees on the same split
+unlabelled  Ti, V, Co, Ni of `tm_unlabelled` (FEFF), six free axes: reconstruction beside PCA with six components
+stack       wall time of eight stacked seeds against eight single runs, ten epochs each
+
+Every training is its own `rankaae train` process; its wall time and peak memory are those of that process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REAL_DATA = Path(os.environ.get("RANKAAE_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+DESCRIPTORS = ("OS", "CN", "OCN", "NNRS", "MOOD")
+CATEGORICAL = ("OS", "CN")
+
+
+def rankaae(*arguments: str) -> tuple[float, float]:
+    """Runs the command; wall time in seconds and peak memory in GB of that process."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "engine.cli", *arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"rankaae {' '.join(arguments)} failed")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024**2
+
+
+def score(run: Path) -> dict[str, Any]:
+    out = subprocess.run(
+        [sys.executable, "-m", "engine.cli", "score", str(run), "--json"], check=True, capture_output=True, text=True
+    )
+    return json.loads(out.stdout)
+
+
+def numbers(member: dict[str, Any]) -> dict[str, float]:
+    row = {"RMSE": member["reconstruction_rmse"], "MAE": member["reconstruction_mae"]}
+    row |= {f"{n} SRCC": member["descriptors"][n]["srcc"] for n in member["descriptors"]}
+    row |= {f"{n} F1": member["descriptors"][n]["f1"] for n in member["descriptors"] if n in CATEGORICAL}
+    return row | {"free corr": member["free_axis_correlation_max"]}
+
+
+def ensemble_rows(name: str, result: dict[str, Any], seconds: float, memory: float) -> dict[str, dict[str, float]]:
+    rows = [numbers(m) for m in result["members"]]
+    cost = {"s/seed": seconds / len(rows), "GB": memory}
+    median = {key: float(np.median([row[key] for row in rows])) for key in rows[0]}
+    return {f"{name}, median of {len(rows)}": median | cost, f"{name}, selected": rows[result["selected"]] | cost}
+
+
+def baseline_rows(result: dict[str, Any]) -> dict[str, dict[str, float]]:
+    pca, trees = result["baselines"]["pca"], result["baselines"]["extra_trees"]
+    rows = {f"PCA-{pca['n_components']}": {"RMSE": pca["reconstruction_rmse"], "MAE": pca["reconstruction_mae"]}}
+    if trees:
+        row = {f"{n} SRCC": trees[n]["srcc"] for n in trees}
+        rows["ExtraTrees"] = row | {f"{n} F1": trees[n]["f1"] for n in trees if n in CATEGORICAL}
+    return rows
+
+
+def table(title: str, rows: dict[str, dict[str, float]]) -> None:
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    width = max(map(len, rows))
+    print(f"\n{title}")
+    print(" " * width + "".join(f"{column:>11}" for column in columns))
+    for name, row in rows.items():
+        cells = ""
+        for column in columns:
+            digits = {"RMSE": 4, "MAE": 4, "s/seed": 1}.get(column, 3)
+            cells += f"{row[column]:>11.{digits}f}" if column in row else " " * 11
+        print(f"{name:<{width}}{cells}")
+    sys.stdout.flush()
+
+
+def import_set(work: Path, source: Path, name: str, *options: str) -> Path:
+    path = work / f"{name}.parquet"
+    rankaae("import", str(source), "--out", str(path), *options)
+    return path
+
+
+def cu(work: Path, seeds: int) -> dict[str, Any]:
+    path = import_set(work, REAL_DATA / "cu_feff" / "rankaae_layout.csv.gz", "cu", "--element", "Cu")
+    results: dict[str, Any] = {}
+    for split in ("random", "material"):
+        rows: dict[str, dict[str, float]] = {}
+        baselines: dict[str, dict[str, float]] = {}
+        for preset in ("default", "paper"):
+            run = work / f"cu-{split}-{preset}"
+            options = ["--descriptors", ",".join(DESCRIPTORS), "--free", "1", "--seeds", str(seeds)]
+            cost = rankaae("train", str(path), *options, "--preset", preset, "--split", split, "--out", str(run))
+            result = score(run)
+            rows |= ensemble_rows(preset, result, *cost)
+            baselines = baseline_rows(result)
+        results[split] = rows | baselines
+        table(f"cu_feff, split: {split}, {result['n_test']} test spectra", results[split])
+        ratio = rows["default, selected"]["s/seed"] / rows["paper, selected"]["s/seed"]
+        results[split]["wall time per seed"] = {"default / paper": ratio}
+        print(f"wall time per seed, default / paper: {ratio:.3f}")
+    return results
+
+
+def unlabelled(work: Path, seeds: int) -> dict[str, Any]:
+    rows: dict[str, dict[str, float]] = {}
+    for element in ("Ti", "V", "Co", "Ni"):
+        source = REAL_DATA / "tm_unlabelled" / "spectra.parquet"
+        path = import_set(work, source, element, "--element", element, "--code", "FEFF", "--first-shell", "any")
+        run = work / f"free-{element}"
+        cost = rankaae("train", str(path), "--free", "6", "--seeds", str(seeds), "--out", str(run))
+        result = score(run)
+        ensemble = ensemble_rows(f"{element} default", result, *cost)
+        pca = baseline_rows(result)["PCA-6"]
+        rows |= {name: {k: v for k, v in row.items() if k != "free corr"} for name, row in ensemble.items()}
+        rows[f"{element} PCA-6"] = pca
+    table("tm_unlabelled (FEFF), no labels, six free axes, split: material", rows)
+    return rows
+
+
+def stack(work: Path, seeds: int) -> dict[str, Any]:
+    path = import_set(work, REAL_DATA / "cu_feff" / "rankaae_layout.csv.gz", "cu-stack", "--element", "Cu")
+    results = {}
+    for preset in ("default", "paper"):
+        base = ["train", str(path), "--descriptors", ",".join(DESCRIPTORS), "--preset", preset, "--set", "epochs=10"]
+        base += ["--set", "validate_every=10"]
+        together, memory = rankaae(*base, "--seeds", str(seeds), "--out", str(work / f"stack-{preset}"))
+        epochs = [_epoch_seconds(work / f"stack-{preset}")]
+        alone = 0.0
+        for seed in range(seeds):
+            run = work / f"alone-{preset}-{seed}"
+            alone += rankaae(*base, "--set", f"seeds=[{seed}]", "--out", str(run))[0]
+            epochs.append(_epoch_seconds(run))
+        results[preset] = {
+            "stacked (s)": together,
+            "singles (s)": alone,
+            "stacked / singles": together / alone,
+            "epochs only": epochs[0] / sum(epochs[1:]),
+            "GB": memory,
+        }
+    table(f"{seeds} seeds stacked against {seeds} single runs, cu_feff, ten epochs", results)
+    return results
+
+
+def _epoch_seconds(run: Path) -> float:
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    return sum(e["seconds"] for e in events if e["event"] == "epoch")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = {"cu": cu, "unlabelled": unlabelled, "stack": stack}
+    parser.add_argument("--part", action="append", choices=parts)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--out", type=Path, help="also write the numbers as JSON")
+    options = parser.parse_args()
+    if not (REAL_DATA / "cu_feff").is_dir():
+        raise SystemExit(f"real data not found in {REAL_DATA} (set RANKAAE_REAL_DATA)")
+    with tempfile.TemporaryDirectory() as folder:
+        results = {name: parts[name](Path(folder), options.seeds) for name in options.part or parts}
+    if options.out:
+        options.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
