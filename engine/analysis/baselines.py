@@ -13,7 +13,6 @@ from engine.analysis.scores import (
     DescriptorScore,
     FloatArray,
     classification_score,
-    is_categorical,
     rank_correlation,
 )
 
@@ -59,13 +58,14 @@ def extra_trees_scores(
     train: tuple[FloatArray, FloatArray],
     test: tuple[FloatArray, FloatArray],
     names: Sequence[str],
+    categorical: Sequence[bool],
     *,
     seed: int = 0,
     jobs: int = 1,
 ) -> dict[str, DescriptorScore]:
     """Scores per descriptor of ExtraTrees (200 trees, scikit-learn's defaults) from spectra (n, m) to labels (n, d).
 
-    SRCC from a regressor; F1 from a classifier where the training labels name classes. Sites with an unknown label are
+    SRCC from a regressor; F1 from a classifier for the descriptors that are ``categorical`` (d,). Sites with an unknown label are
     left out of that descriptor. This is a supervised ceiling: how much of the descriptor the spectra hold at all.
     """
     (mu, labels), (test_mu, test_labels) = train, test
@@ -77,7 +77,7 @@ def extra_trees_scores(
         srcc = abs(rank_correlation(regressor.predict(test_mu), test_labels[:, i]))
         f1 = float("nan")
         counts: dict[str, tuple[int, float]] = {}
-        if is_categorical(labels[:, i]):
+        if categorical[i]:
             classifier = ExtraTreesClassifier(TREES, random_state=seed, n_jobs=jobs).fit(x, y.astype(int))
             f1, counts = classification_score(test_labels[:, i], classifier.predict(test_mu).astype(float))
         scores[name] = DescriptorScore(srcc, f1, counts)

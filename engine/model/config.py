@@ -40,7 +40,7 @@ class TrainConfig:
         0.15, "Share to choose checkpoints, members and thresholds on.", low=0.01, high=0.9
     )
 
-    hidden: int = _setting(128, "Width of the hidden layers of encoder and decoder.", low=1, high=4096)
+    hidden: int = _setting(256, "Width of the hidden layers of encoder and decoder.", low=1, high=4096)
     layers: int = _setting(5, "Fully connected layers of encoder and of decoder.", low=2, high=20)
     discriminator_hidden: int = _setting(64, "Width of the hidden layers of the discriminator.", low=1, high=4096)
     discriminator_layers: int = _setting(3, "Fully connected layers of the discriminator.", low=2, high=20)
@@ -54,7 +54,9 @@ class TrainConfig:
         True, "Centre and scale spectra per energy inside the networks by the training mean and spread."
     )
 
-    epochs: int = _setting(150, "Passes over the training spectra.", low=1, high=1_000_000)
+    input_derivative: bool = _setting(True, "Give the encoder the slope of each spectrum beside the spectrum itself.")
+
+    epochs: int = _setting(100, "Passes over the training spectra.", low=1, high=1_000_000)
     batch_size: int = _setting(256, "Spectra per step; at most the training set.", low=2, high=1_000_000)
     learning_rate: float = _setting(3e-3, "Highest learning rate of AdamW.", low=1e-8, high=1)
     weight_decay: float = _setting(0.01, "Decoupled weight decay of AdamW.", low=0, high=10)
@@ -74,7 +76,7 @@ class TrainConfig:
     reconstruction: str = _setting(
         "plain", "Mean squared error, or the published one that forgives a common factor.", choices="plain scaled"
     )
-    reconstruction_weight: float = _setting(10.0, "Weight of the reconstruction loss.", low=0)
+    reconstruction_weight: float = _setting(35.0, "Weight of the reconstruction loss.", low=0)
     rank_weight: float = _setting(1.0, "Weight of the rank loss (Eq. 1).", low=0)
     adversarial_weight: float = _setting(0.05, "Weight of the discriminator loss on the latent.", low=0)
     mutual_information_weight: float = _setting(
@@ -84,7 +86,10 @@ class TrainConfig:
     smoothness_weight: float = _setting(0.01, "Weight of the smoothness loss.", low=0)
     smoothness_share: float = _setting(1 / 3, "Early share of the epochs in which smoothness counts.", low=0, high=1)
     input_noise: float = _setting(
-        0.02, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
+        0.005, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
+    )
+    mixture_share: float = _setting(
+        0.5, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
     )
     discriminator_noise: float = _setting(
         0.0, "Standard deviation of noise added to the discriminator's input.", low=0, high=10
@@ -176,6 +181,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "dropout": 0.0,
             "softplus_beta": 2.0,
             "standardise": False,
+            "input_derivative": False,
             "epochs": 1500,
             "batch_size": 1024,
             "learning_rate": 1e-3,
@@ -189,6 +195,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "mutual_information_weight": 1.0,
             "smoothness": "blur",
             "smoothness_weight": 1.0,
+            "input_noise": 0.02,
+            "mixture_share": 0.0,
             "discriminator_noise": 0.56,
             "reversal_limit": 0.7172,
             "reversal_steepness": 1e4 / 739,

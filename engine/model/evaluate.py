@@ -24,9 +24,12 @@ def calibrated(member: LatentModel, mu: FloatArray, labels: FloatArray, categori
     return replace(member, thresholds=cuts)
 
 
-def categorical_columns(labels: FloatArray) -> list[bool]:
-    """Which columns of labels (n, d) name classes."""
-    return [is_categorical(column) for column in labels.T]
+def categorical_columns(names: Sequence[str], labels: FloatArray) -> list[bool]:
+    """Which columns of labels (n, d) name classes: as the catalogue says, and for a user's column by its values."""
+    from engine.structures import CATALOGUE
+
+    kinds = [CATALOGUE[name].kind if name in CATALOGUE else None for name in names]
+    return [kind != "continuous" and is_categorical(column) for kind, column in zip(kinds, labels.T, strict=True)]
 
 
 def evaluate(member: LatentModel, mu: FloatArray, labels: FloatArray) -> MemberScores:

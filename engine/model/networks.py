@@ -18,6 +18,8 @@ from engine.model.config import TrainConfig
 
 Generators = Sequence[torch.Generator]
 MIN_STD = 1e-6
+FLOOR = 0.02
+DIFFERENCE_FLOOR = 0.004
 
 
 class StackedLinear(nn.Module):
@@ -132,7 +134,9 @@ class Networks(nn.Module):
         hidden = [config.hidden] * (config.layers - 1)
         judge = [config.discriminator_hidden] * (config.discriminator_layers - 1)
         k = config.n_latent
-        self.encoder = Stack([n_energies, *hidden, k], config.activation, config.normalisation, generators)
+        self.derivative = config.input_derivative
+        n_inputs = 2 * n_energies - 2 if self.derivative else n_energies
+        self.encoder = Stack([n_inputs, *hidden, k], config.activation, config.normalisation, generators)
         self.latent_norm = StackedBatchNorm(k, seeds, device)
         self.decoder = Stack([k, *hidden, n_energies], config.activation, config.normalisation, generators)
         self.discriminator = Stack([k, *judge, 1], config.activation, "none", generators)
@@ -141,25 +145,35 @@ class Networks(nn.Module):
         self.input_scale: Tensor
         self.output_offset: Tensor
         self.output_scale: Tensor
-        for name, value in (("input_mean", 0.0), ("input_scale", 1.0), ("output_offset", 0.0), ("output_scale", 1.0)):
-            self.register_buffer(name, torch.full((seeds, 1, n_energies), value, device=device))
+        self.register_buffer("input_mean", torch.zeros(seeds, 1, n_inputs, device=device))
+        self.register_buffer("input_scale", torch.ones(seeds, 1, n_inputs, device=device))
+        self.register_buffer("output_offset", torch.zeros(seeds, 1, n_energies, device=device))
+        self.register_buffer("output_scale", torch.ones(seeds, 1, n_energies, device=device))
+
+    def _inputs(self, mu: Tensor) -> Tensor:
+        """What the first layer is given before scaling: mu and, if so set, its central differences per point."""
+        if not self.derivative:
+            return mu
+        return torch.cat([mu, (mu[..., 2:] - mu[..., :-2]) / 2], dim=-1)
 
     @torch.no_grad()
-    def standardise(self, mean: Tensor, std: Tensor, noise: float) -> None:
-        """Makes the networks see (mu - mean) / sqrt(std^2 + noise^2), and decode the mean spectrum from zeros.
+    def standardise(self, mu: Tensor) -> None:
+        """Centres and scales inputs per energy by training spectra ``mu`` (n, m), and the output likewise.
 
-        mean, std (m,) of the training spectra. The last layer's output is scaled by std and offset by the value that
-        Softplus maps to the mean.
+        Spreads below a floor (0.02 for mu, 0.004 per point for its differences) are not blown up to unit size. The
+        last layer's output is scaled by the spread and offset by what Softplus maps to the mean spectrum.
         """
-        beta = self.softplus_beta
-        self.input_mean.copy_(mean)
-        self.input_scale.copy_((std.square() + max(noise, 1e-3) ** 2).sqrt())
-        self.output_offset.copy_(torch.log(torch.expm1(beta * mean.clamp(1e-4, 50 / beta))) / beta)
-        self.output_scale.copy_(std)
+        inputs, m, beta = self._inputs(mu), mu.shape[1], self.softplus_beta
+        floor = torch.full_like(inputs[0], FLOOR)
+        floor[m:] = DIFFERENCE_FLOOR
+        self.input_mean.copy_(inputs.mean(0))
+        self.input_scale.copy_((inputs.var(0, correction=0) + floor.square()).sqrt())
+        self.output_offset.copy_(torch.log(torch.expm1(beta * mu.mean(0).clamp(1e-4, 50 / beta))) / beta)
+        self.output_scale.copy_(mu.std(0, correction=0))
 
     def encode(self, mu: Tensor, mode: str = "stored", keep: Sequence[Tensor] = (), *, follow: bool = False) -> Tensor:
         """Latent points (s, n, k) of spectra (s, n, m); ``follow`` lets the stored latent statistics follow these."""
-        raw = self.encoder((mu - self.input_mean) / self.input_scale, mode, keep)
+        raw = self.encoder((self._inputs(mu) - self.input_mean) / self.input_scale, mode, keep)
         if follow:
             self.latent_norm.follow(raw.detach())
         out: Tensor = self.latent_norm(raw, mode)

@@ -12,7 +12,7 @@ import numpy as np
 from engine.analysis.baselines import extra_trees_scores, fit_pca
 from engine.analysis.scores import FloatArray, MemberScores, reconstruction_error
 from engine.errors import DataError
-from engine.model.evaluate import evaluate
+from engine.model.evaluate import categorical_columns, evaluate
 from engine.model.latent_model import load_members
 from engine.model.run import Run
 from engine.spectra import SpectraSet, resample, set_hash
@@ -75,7 +75,8 @@ def _baselines(run: Run, mu: FloatArray, labels: FloatArray, jobs: int, key: str
         train = (train_mu, spectra.descriptor_values(config.descriptors)[split.train])
         pca = fit_pca(spectra.energy_ev, train_mu, config.n_latent)
         rmse, mae = reconstruction_error(mu, pca.decode(pca.encode(mu)))
-        trees = extra_trees_scores(train, (mu, labels), config.descriptors, jobs=jobs)
+        categorical = categorical_columns(config.descriptors, train[1])
+        trees = extra_trees_scores(train, (mu, labels), config.descriptors, categorical, jobs=jobs)
         known[key] = {
             "pca": {"n_components": len(pca.axis_names), "reconstruction_rmse": rmse, "reconstruction_mae": mae},
             "extra_trees": {name: _descriptor(asdict(score)) for name, score in trees.items()},

@@ -49,7 +49,7 @@ class Trainer:
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in config.seeds]
         self.networks = Networks(config, mu.shape[1], self.generators)
         if config.standardise:
-            self.networks.standardise(mu.mean(0), mu.std(0, correction=0), config.input_noise)
+            self.networks.standardise(mu)
         self.averaged = copy.deepcopy(self.networks)
         self.alive = np.ones(len(config.seeds), dtype=bool)
         self.rate_scale = torch.ones(len(config.seeds), device=device)
@@ -104,13 +104,26 @@ class Trainer:
         draws = torch.stack([torch.rand(*shape, generator=g, device=g.device) for g in self.generators], dim=1)
         return list((draws >= rate).to(self.mu.dtype).div_(1 - rate).unbind(0))
 
+    def _mixed(self, mu: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """A share of the samples mixed with their neighbour in the batch, spectra and labels in the same proportion.
+
+        A mixture is what a sample with two kinds of sites would measure: absorption and mean descriptors both average.
+        """
+        n, share = mu.shape[1], self.config.mixture_share
+        draws = torch.stack([torch.rand(2, n, 1, generator=g, device=g.device) for g in self.generators])
+        weight = torch.where(draws[:, 0] < share, 0.5 * draws[:, 1] ** 3, 0.0)
+        mixed = torch.lerp(labels, labels.roll(1, 1), weight)
+        return torch.lerp(mu, mu.roll(1, 1), weight), torch.where(weight > 0, mixed, labels)
+
     def _batch(self, rows: Tensor) -> _Batch:
-        mu = self.mu[rows]
+        mu, labels = self.mu[rows], self.labels[rows]
+        if self.config.mixture_share:
+            mu, labels = self._mixed(mu, labels)
         noise = self.config.input_noise
         return _Batch(
             mu=mu,
             noisy=mu + noise * self._normal(*mu.shape[1:]) if noise else mu,
-            labels=self.labels[rows],
+            labels=labels,
             prior=self._normal(mu.shape[1], self.config.n_latent),
             keep=self._keep(mu.shape[1]),
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -147,7 +146,7 @@ class _Training:
         self.trainer = Trainer(
             config,
             torch.from_numpy(spectra.mu[split.train]).to(device),
-            torch.from_numpy(_dense_ranks(self.labels[split.train])).to(device),
+            torch.tensor(self.labels[split.train], dtype=torch.float32, device=device),
         )
         validation = spectra.mu[split.validation]
         self.validation_mu = torch.from_numpy(validation).to(device)
@@ -271,7 +270,7 @@ class _Training:
         state = {key: value[usable] for key, value in self.best.items()}
         seeds = [self.config.seeds[i] for i in usable]
         members = members_from_state(self.config, seeds, state, self.spectra.energy_ev)
-        mu, categorical = self.spectra.mu, categorical_columns(self.labels)
+        mu, categorical = self.spectra.mu, categorical_columns(self.config.descriptors, self.labels)
         train_rows, validation, test = self.split.train, self.split.validation, self.split.test
         done: list[LatentModel] = []
         for member in members:
@@ -319,15 +318,6 @@ class _Training:
         history = self.run.history()
         kept = history[history["epoch"] <= self.trainer.epoch]
         self.history = [{str(k): v for k, v in row.items()} for row in kept.to_dict("records")]
-
-
-def _dense_ranks(labels: FloatArray) -> npt.NDArray[np.float32]:
-    """Each column's values replaced by their place among its different values: the same order, exact in float32."""
-    ranks = np.full(labels.shape, np.nan, dtype=np.float32)
-    for j, column in enumerate(labels.T):
-        known = ~np.isnan(column)
-        ranks[known, j] = np.unique(column[known], return_inverse=True)[1]
-    return ranks
 
 
 def _json_numbers(values: FloatArray) -> list[float | None]:

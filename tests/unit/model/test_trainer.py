@@ -140,6 +140,23 @@ def test_lower_rate_of_one_seed_is_what_adamw_does_with_that_rate() -> None:
         torch.testing.assert_close(dict(slowed.networks.named_parameters())[name][1], value[1], rtol=1e-6, atol=1e-8)
 
 
+def test_mixing_averages_spectra_and_labels_alike_and_keeps_what_is_not_mixed() -> None:
+    config = make_config("default", descriptors=("OS", "WAVE"), seeds=(0,), **SMALL)
+    subject = trainer(config)
+    mu, labels = subject.mu[None], subject.labels[None]
+    mixed_mu, mixed = subject._mixed(mu, labels)
+    changed = (mixed_mu != mu).any(-1)[0]
+    assert 0.2 < changed.double().mean() < 0.8
+    torch.testing.assert_close(mixed[0, ~changed], labels[0, ~changed], equal_nan=True, rtol=0, atol=0)
+    other_mu, other = mu.roll(1, 1), labels.roll(1, 1)
+    weight = ((mixed_mu - mu) * (other_mu - mu)).sum(-1) / (other_mu - mu).square().sum(-1)
+    assert 0 <= weight.min()
+    assert weight.max() <= 0.5
+    known = changed & ~torch.isnan(labels + other).any(-1)[0]
+    expected = labels + weight[..., None] * (other - labels)
+    torch.testing.assert_close(mixed[0, known], expected[0, known], rtol=1e-6, atol=1e-9)
+
+
 def test_learns_the_order_of_a_descriptor() -> None:
     config = make_config("default", descriptors=("WAVE",), seeds=(0,), **{**SMALL, "epochs": 60})
     spectra = make_set(200)
