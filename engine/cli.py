@@ -321,6 +321,14 @@ def _score_lines(result: dict[str, Any]) -> list[str]:
     return [f"split: {result['split']}, {result['n_test']} test spectra; * selected by Eq. 2", *lines]
 
 
+def _spectral_lines(result: dict[str, Any]) -> list[str]:
+    table = result["spectral_correlation"]
+    features = list(next(iter(table.values())))
+    lines = ["", "rank correlation of the selected member's axes with spectral descriptors"]
+    lines.append(" " * 10 + "".join(f"{feature:>9}" for feature in features))
+    return lines + [f"{axis:10}" + "".join(f"{_cell(row[f]):>9}" for f in features) for axis, row in table.items()]
+
+
 def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
@@ -342,7 +350,7 @@ def score(
     if as_json:
         _print_json(result)
     else:
-        _print("\n".join(_score_lines(result)))
+        _print("\n".join([*_score_lines(result), *_spectral_lines(result)]))
 
 
 @app.command()

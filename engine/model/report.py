@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.analysis.baselines import extra_trees_scores, fit_pca
 from engine.analysis.scores import FloatArray, MemberScores, reconstruction_error
+from engine.analysis.spectral_correlation import spectral_correlation
 from engine.errors import DataError
 from engine.model.evaluate import categorical_columns, evaluate
 from engine.model.latent_model import load_members
@@ -20,6 +21,8 @@ from engine.spectra import SpectraSet, resample, set_hash
 
 def score_run(run: Run, other: SpectraSet | None = None, *, baselines: bool = True, jobs: int = 1) -> dict[str, Any]:
     """What ``rankaae score --json`` prints: scores of every member and of the baselines, JSON-ready.
+
+    ``spectral_correlation`` tells for the selected member which spectral descriptor each axis moves with.
 
     On the run's own test part, or on every site of ``other``, whose spectra must cover the model's grid and are brought
     onto it by cubic spline. Baselines are fitted on the run's training part; PCA has as many components as the model
@@ -40,6 +43,12 @@ def score_run(run: Run, other: SpectraSet | None = None, *, baselines: bool = Tr
     result: dict[str, Any] = {"selected": run.selected(), **where, "members": []}
     for score, selection in zip(scores, table["selection_score"], strict=True):
         result["members"].append(_member(score, float(selection)))
+    chosen = members[result["selected"]]
+    correlation = spectral_correlation(chosen.axis_names, chosen.encode(mu), chosen.energy_ev, mu)
+    result["spectral_correlation"] = {
+        axis: {feature: _number(float(value)) for feature, value in row.items()}
+        for axis, row in correlation.to_dict("index").items()
+    }
     if baselines:
         result["baselines"] = _baselines(run, mu, labels, jobs, "test" if other is None else set_hash(other))
     return result

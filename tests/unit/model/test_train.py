@@ -72,7 +72,7 @@ def test_members_encode_and_decode(finished: Run) -> None:
 
 def test_score_json_has_the_documented_shape(finished: Run) -> None:
     result = json.loads(json.dumps(score_run(finished), allow_nan=False))
-    assert set(result) == {"selected", "split", "n_test", "members", "baselines"}
+    assert set(result) == {"selected", "split", "n_test", "members", "spectral_correlation", "baselines"}
     assert result["split"] == "material"
     assert result["n_test"] == finished.split().test.size
     member = result["members"][result["selected"]]
@@ -83,6 +83,8 @@ def test_score_json_has_the_documented_shape(finished: Run) -> None:
     assert member["descriptors"]["WAVE"]["f1"] is None
     assert result["baselines"]["extra_trees"]["CN"]["srcc"] > 0.8
     assert result["baselines"]["pca"]["reconstruction_rmse"] < 0.05
+    assert abs(result["spectral_correlation"]["OS"]["E_edge"]) > 0.7
+    assert set(result["spectral_correlation"]) == {"OS", "CN", "WAVE", "free 1"}
     best = max(result["members"], key=lambda m: m["selection_score"])
     assert best == member
     assert score_run(finished)["baselines"] == result["baselines"]
