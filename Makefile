@@ -7,11 +7,10 @@ TORCH := torch>=2.8,<2.14
 
 .PHONY: app test bench clean
 
-# torch comes first, inside its bound: on Linux without a GPU `make TORCH_INDEX=https://download.pytorch.org/whl/cpu …`
-# takes the small CPU build.
+# torch comes first and inside its bound; one that is already in the virtual environment is kept.
 define install
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(1)]"
 	touch $@
 endef

@@ -56,7 +56,7 @@ class TrainConfig:
 
     input_derivative: bool = _setting(True, "Give the encoder the slope of each spectrum beside the spectrum itself.")
 
-    epochs: int = _setting(100, "Passes over the training spectra.", low=1, high=1_000_000)
+    epochs: int = _setting(150, "Passes over the training spectra.", low=1, high=1_000_000)
     batch_size: int = _setting(256, "Spectra per step; at most the training set.", low=2, high=1_000_000)
     learning_rate: float = _setting(3e-3, "Highest learning rate of AdamW.", low=1e-8, high=1)
     weight_decay: float = _setting(0.01, "Decoupled weight decay of AdamW.", low=0, high=10)
@@ -76,7 +76,7 @@ class TrainConfig:
     reconstruction: str = _setting(
         "plain", "Mean squared error, or the published one that forgives a common factor.", choices="plain scaled"
     )
-    reconstruction_weight: float = _setting(35.0, "Weight of the reconstruction loss.", low=0)
+    reconstruction_weight: float = _setting(30.0, "Weight of the reconstruction loss.", low=0)
     rank_weight: float = _setting(1.0, "Weight of the rank loss (Eq. 1).", low=0)
     adversarial_weight: float = _setting(0.05, "Weight of the discriminator loss on the latent.", low=0)
     mutual_information_weight: float = _setting(
@@ -86,10 +86,13 @@ class TrainConfig:
     smoothness_weight: float = _setting(0.01, "Weight of the smoothness loss.", low=0)
     smoothness_share: float = _setting(1 / 3, "Early share of the epochs in which smoothness counts.", low=0, high=1)
     input_noise: float = _setting(
-        0.005, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
+        0.003, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
     )
     mixture_share: float = _setting(
         0.5, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
+    )
+    prior_share: float = _setting(
+        0.5, "Prior samples per training sample in mutual information and smoothness.", low=0.01, high=10
     )
     discriminator_noise: float = _setting(
         0.0, "Standard deviation of noise added to the discriminator's input.", low=0, high=10
@@ -197,6 +200,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "smoothness_weight": 1.0,
             "input_noise": 0.02,
             "mixture_share": 0.0,
+            "prior_share": 1.0,
             "discriminator_noise": 0.56,
             "reversal_limit": 0.7172,
             "reversal_steepness": 1e4 / 739,

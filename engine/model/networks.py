@@ -18,8 +18,8 @@ from engine.model.config import TrainConfig
 
 Generators = Sequence[torch.Generator]
 MIN_STD = 1e-6
-FLOOR = 0.02
-DIFFERENCE_FLOOR = 0.004
+FLOOR = 0.01
+DIFFERENCE_FLOOR = 0.002
 
 
 class StackedLinear(nn.Module):
@@ -160,7 +160,7 @@ class Networks(nn.Module):
     def standardise(self, mu: Tensor) -> None:
         """Centres and scales inputs per energy by training spectra ``mu`` (n, m), and the output likewise.
 
-        Spreads below a floor (0.02 for mu, 0.004 per point for its differences) are not blown up to unit size. The
+        Spreads below a floor (0.01 for mu, 0.002 per point for its differences) are not blown up to unit size. The
         last layer's output is scaled by the spread and offset by what Softplus maps to the mean spectrum.
         """
         inputs, m, beta = self._inputs(mu), mu.shape[1], self.softplus_beta

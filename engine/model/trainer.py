@@ -124,7 +124,7 @@ class Trainer:
             mu=mu,
             noisy=mu + noise * self._normal(*mu.shape[1:]) if noise else mu,
             labels=labels,
-            prior=self._normal(mu.shape[1], self.config.n_latent),
+            prior=self._normal(max(2, round(self.config.prior_share * mu.shape[1])), self.config.n_latent),
             keep=self._keep(mu.shape[1]),
         )
 
