@@ -18,7 +18,7 @@ def test_opens_on_the_real_set_where_it_is_found(
     server = start_server(real_data=stand_in)
     tab = open_tab(server)
     tab.see("120 sites of 40 materials")
-    assert len(tab.data("median")) == 64
+    tab.wait(lambda: len(tab.data("median")) == 64)
     for part, words in {"Train": "No training yet", "Latent": "No finished training yet", "Data": "OS"}.items():
         tab.part(part)
         tab.see(words)

@@ -1,0 +1,1 @@
+"""Results in, Bokeh figures out: pure functions that read no state, no files and no widgets, and never import torch."""

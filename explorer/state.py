@@ -1,0 +1,56 @@
+"""What the page shows: one object that every view reads and changes, and nothing else does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import param
+
+from explorer.jobs import Job, JobStore, Status
+from explorer.runs import is_finished
+
+
+class ExplorerState(param.Parameterized):
+    """The choices of one session, and what its jobs were found to be doing.
+
+    ``dataset``, ``run``, ``member`` and ``latent`` are what a link or a session file has to restore; the rest follows.
+    """
+
+    dataset = param.String(default="", doc="Id of the set that is open; empty for none.")
+    run = param.String(default="", doc="Id of the finished run whose model is looked at; empty for none.")
+    member = param.Integer(default=0, bounds=(0, None), doc="Member of that run: its row in the scores.")
+    latent = param.List(default=[], item_type=float, doc="Latent point that is decoded, one number per axis.")
+
+    spectra = param.Parameter(default=None, doc="The open SpectraSet, or None.")
+    sets = param.Dict(default={}, doc="Title by id of every set in the workspace, newest first.")
+    jobs = param.Dict(default={}, doc="(Job, Status) by id of every job in the workspace, newest first.")
+
+    def look(self, store: JobStore) -> dict[str, tuple[Status, Status]]:
+        """Takes in what the workspace holds now; returns (before, now) of every job whose state has changed."""
+        before: dict[str, tuple[Job, Status]] = self.jobs
+        now = {job.id: (job, store.status(job)) for job in store.jobs()}
+        changed = {
+            job_id: (before[job_id][1], status)
+            for job_id, (_, status) in now.items()
+            if job_id in before and before[job_id][1].state != status.state
+        }
+        sets = {set_id: now[set_id][0].title if set_id in now else set_id for set_id in store.workspace.set_ids()}
+        changes: dict[str, Any] = {}
+        if list(sets.items()) != list(self.sets.items()):
+            changes["sets"] = sets
+        if list(now.items()) != list(before.items()):
+            changes["jobs"] = now
+        self.param.update(**changes)
+        return changed
+
+    def trainings(self) -> list[tuple[Job, Status]]:
+        """Every training, newest first."""
+        return [(job, status) for job, status in self.jobs.values() if job.kind == "train"]
+
+    def finished_runs(self, store: JobStore) -> dict[str, str]:
+        """Title by id of every run with a model to look at, newest first."""
+        return {
+            job.id: job.title
+            for job, status in self.trainings()
+            if status.state == "done" and is_finished(store.workspace.run_path(job.id))
+        }

@@ -1,0 +1,204 @@
+"""The Data part: choose or drop a set, see what was read, kept and refused, and what its spectra look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.models import ColumnDataSource
+
+from engine.errors import DataError
+from engine.spectra import SpectraSet, set_info
+from explorer.jobs import JobStore
+from explorer.messages import as_html
+from explorer.plots import spectra as plots
+from explorer.state import ExplorerState
+from explorer.views.drawing import Drawing
+from explorer.views.notices import Notices
+from explorer.workspace import MAX_UPLOAD_MB
+
+FIRST_SHELL = {"Oxygen only": "O", "Any": "any"}
+NOTHING = "No set is open. Choose one, or drop a file at the left."
+ACCEPTED = f"RankAAE CSV, zip of FEFF runs, or Parquet; up to {MAX_UPLOAD_MB} MB"
+TABLE_STYLE = """
+table {border-collapse: collapse; width: 100%; font-size: 13px}
+th, td {text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid rgba(128, 128, 128, 0.3)}
+th, td {vertical-align: top}
+td.number, th.number {text-align: right; font-variant-numeric: tabular-nums}
+p {margin: 0 0 6px 0; font-size: 13px; line-height: 1.4}
+"""
+
+
+class DataView(pn.viewable.Viewer):
+    """Chooses ``state.dataset`` and shows ``state.spectra``."""
+
+    def __init__(self, state: ExplorerState, store: JobStore, notices: Notices, drawing: Drawing) -> None:
+        super().__init__()
+        self._state, self._store, self._notices, self._drawing = state, store, notices, drawing
+        self._choice = pmui.Select(label="Set", options={}, sizing_mode="stretch_width", size="small")
+        self._element = pmui.TextInput(label="Absorber", placeholder="any", sizing_mode="stretch_width", size="small")
+        self._shell = pmui.Select(
+            label="First shell", options=FIRST_SHELL, value="O", sizing_mode="stretch_width", size="small"
+        )
+        self._drop = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._working = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._summary = pn.pane.HTML("", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width")
+        self._details = pn.pane.HTML("", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width")
+        self._sample, self._spread = ColumnDataSource(plots.NO_SAMPLE), ColumnDataSource(plots.NO_SUMMARY)
+        self._figure = plots.overlay_figure(self._sample, self._spread, height=340)
+        plot = pn.pane.Bokeh(self._figure, sizing_mode="stretch_width", height=340)
+        self._plot = pmui.Column(plot, sizing_mode="stretch_width", margin=0, visible=False)
+        self._empty = pn.pane.HTML(f"<p>{as_html(NOTHING)}</p>", sizing_mode="stretch_width", margin=(24, 10))
+        self._layout = self._arrange()
+        self._renew_drop()
+        self._choice.param.watch(self._chosen, "value")
+        state.param.watch(self._list_sets, ["sets", "dataset"])
+        state.param.watch(self._list_imports, "jobs")
+        state.param.watch(self._show, "spectra")
+        self._list_sets()
+
+    def _arrange(self) -> pmui.Row:
+        left = pmui.Column(
+            self._choice,
+            self._drop,
+            pmui.Row(self._element, self._shell, sizing_mode="stretch_width", margin=0),
+            self._working,
+            self._summary,
+            width=360,
+            margin=(8, 8),
+        )
+        right = pmui.Column(
+            self._empty, self._plot, self._details, sizing_mode="stretch_width", margin=(8, 8), min_width=400
+        )
+        return pmui.Row(left, right, sizing_mode="stretch_width")
+
+    def __panel__(self) -> pmui.Row:
+        return self._layout
+
+    def _renew_drop(self) -> None:
+        """A fresh drop zone: the widget cannot be emptied from here."""
+        zone = pn.widgets.FileDropper(
+            max_file_size=f"{MAX_UPLOAD_MB}MB",
+            chunk_size=4_000_000,
+            previews=[],
+            height=82,
+            sizing_mode="stretch_width",
+            styles={"border": "1px dashed rgba(128, 128, 128, 0.7)", "border-radius": "4px"},
+        )
+        zone.param.watch(self._dropped, "value")
+        hint = pn.pane.HTML(f"<p>{as_html(ACCEPTED)}</p>", stylesheets=[TABLE_STYLE], margin=(0, 10))
+        self._drop.objects = [zone, hint]
+
+    def _dropped(self, event: Any) -> None:
+        if not event.new:
+            return
+        name, content = next(iter(event.new.items()))
+        with self._notices.guard():
+            options = self._options()
+            path = self._store.workspace.save_upload(name, content if isinstance(content, bytes) else content.encode())
+            self._store.start_import(path, name, options)
+        self._renew_drop()
+        self._state.look(self._store)
+
+    def _options(self) -> tuple[str, ...]:
+        element = self._element.value.strip()
+        if element and not re.fullmatch(r"[A-Z][a-z]?", element):
+            raise DataError(f"the absorber is '{element}'; need a chemical symbol such as Cu, or nothing")
+        return ("--first-shell", self._shell.value, *(("--element", element) if element else ()))
+
+    def _chosen(self, event: Any) -> None:
+        if event.new and event.new in self._state.sets:
+            self._state.dataset = event.new
+
+    def _list_sets(self, *_: Any) -> None:
+        titles = list(self._state.sets.values())
+        options = {}
+        for set_id, title in self._state.sets.items():
+            options[title if titles.count(title) == 1 else f"{title} · {set_id}"] = set_id
+        value = self._state.dataset if self._state.dataset in self._state.sets else ""
+        if not value:
+            options = {"none open": "", **options}
+        self._choice.param.update(options=options, value=value)
+
+    def _list_imports(self, *_: Any) -> None:
+        running = [job for job, status in self._state.jobs.values() if job.kind == "import" and status.active]
+        shown = []
+        for job in running:
+            stop = pmui.Button(label="Cancel", size="small", variant="outlined", margin=(2, 4))
+            stop.on_click(lambda _, job=job: self._cancel(job))
+            words = pn.pane.HTML(f"<p>Importing {as_html(job.title)} …</p>", sizing_mode="stretch_width")
+            bar = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10))
+            shown += [pmui.Row(words, stop, sizing_mode="stretch_width", margin=0), bar]
+        if shown or self._working.objects:
+            self._working.objects = shown
+
+    def _cancel(self, job: Any) -> None:
+        with self._notices.guard():
+            self._store.cancel(job)
+        self._state.look(self._store)
+
+    def _show(self, *_: Any) -> None:
+        spectra: SpectraSet | None = self._state.spectra
+        self._plot.visible, self._empty.visible = spectra is not None, spectra is None
+        if spectra is None:
+            self._summary.object = self._details.object = ""
+            return
+        self._drawing.change("overlay", lambda: self._draw(spectra))
+        info: Mapping[str, Any] = set_info(spectra)
+        self._summary.object = summary_html(info)
+        self._details.object = descriptors_html(info["descriptors"]) + report_html(
+            self._store.report(self._state.dataset)
+        )
+
+    def _draw(self, spectra: SpectraSet) -> None:
+        sample, summary = plots.sample_data(spectra), plots.summary_data(spectra)
+        plots.fit_overlay(self._figure, sample, summary)
+        self._sample.data, self._spread.data = sample, summary
+
+
+def summary_html(info: Mapping[str, Any]) -> str:
+    """A set in a few lines: sites, absorbers, energies, origin, and a warning when it is not edge-normalised."""
+    grid = info["grid"]
+    elements = ", ".join(f"{symbol} {count}" for symbol, count in info["elements"].items())
+    rows = {
+        "Spectra": f"{info['n']} sites of {info['materials']} materials",
+        "Absorber": f"{elements}, {info['edge']} edge",
+        "Energies": f"{grid['start_ev']:.1f} to {grid['end_ev']:.1f} eV, {grid['points']} points",
+        "Origin": info["origin"] or "not known",
+    }
+    if not info["normalised"]:
+        rows["Note"] = "μ does not look edge-normalised"
+    return _table([], rows.items())
+
+
+def descriptors_html(descriptors: Mapping[str, Any]) -> str:
+    """Every descriptor of a set with how many sites know it, its range, and its classes where it has few."""
+    rows = []
+    for name, about in descriptors.items():
+        classes = about["classes"]
+        span = "–" if about["min"] is None else f"{about['min']:.4g} to {about['max']:.4g}"
+        counts = "continuous" if not classes else ", ".join(f"{label}: {count}" for label, count in classes.items())
+        rows.append((name, str(about["known"]), span, counts if about["known"] else "–"))
+    return _table(["Descriptor", "Known", "Range", "Sites per class"], rows) if rows else "<p>No descriptors.</p>"
+
+
+def report_html(report: Mapping[str, Any] | None) -> str:
+    """What the import read, kept and refused, with reasons; nothing for a set that was not imported here."""
+    if not report:
+        return ""
+    lines = [f"Import: {report.get('format', '')}, read {report.get('n_read')}, kept {report.get('n_kept')}"]
+    for refusal in report.get("refused", []):
+        examples = "; ".join(f"{e['site_id']} ({e['detail']})" for e in refusal.get("examples", [])[:2])
+        lines.append(f"Refused {refusal['count']}: {refusal['reason']}, such as {examples}")
+    lines += [f"Note: {note}" for note in report.get("warnings", [])]
+    return "<br>" + "".join(f"<p>{as_html(line)}</p>" for line in lines)
+
+
+def _table(head: list[str], rows: Any) -> str:
+    """Text cells as an HTML table."""
+    top = "".join(f"<th>{as_html(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{as_html(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{body}</table>" if head else f"<table>{body}</table>"
