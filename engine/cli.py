@@ -243,8 +243,8 @@ def train(
     import torch
 
     from engine.io import read_set
-    from engine.model import TrainConfig, make_config
-    from engine.model import train as run_training
+    from engine.model.config import TrainConfig, make_config
+    from engine.model.training import train as run_training
 
     if config is not None:
         settings = TrainConfig.from_toml(config)
@@ -290,7 +290,8 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _scores(run: Path, on: Path | None, *, baselines: bool) -> dict[str, Any]:
     from engine.io import read_set
-    from engine.model import Run, score_run
+    from engine.model.report import score_run
+    from engine.model.run import Run
 
     other = read_set(on) if on is not None else None
     return score_run(Run(run), other, baselines=baselines, jobs=os.cpu_count() or 1)
@@ -370,7 +371,8 @@ def traverse(
     Example: rankaae traverse runs/cu --axis CN --out cn.csv
     """
     from engine.io.traversal_csv import write_traversal
-    from engine.model import Run, load_member, traverse_axis
+    from engine.model.latent_model import load_member, traverse_axis
+    from engine.model.run import Run
 
     opened = Run(run)
     traversal = traverse_axis(load_member(opened, member), axis, levels=levels, samples=samples)

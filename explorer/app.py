@@ -51,7 +51,8 @@ def _load_member(workspace: Workspace, run: str, member: int) -> Model:
     """A member of a finished run; torch is imported here and nowhere else, and uses one thread beside a training."""
     import torch
 
-    from engine.model import Run, load_member
+    from engine.model.latent_model import load_member
+    from engine.model.run import Run
 
     torch.set_num_threads(1)
     return load_member(Run(workspace.run_path(run)), member)

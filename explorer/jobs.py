@@ -20,8 +20,9 @@ import tomli_w
 
 from engine.errors import EngineError, RunError
 from engine.io.files import atomic_target
+from engine.model.run import Run
 from explorer.messages import tidy
-from explorer.runs import STOP_FILE, RunEvents, is_finished, read_source
+from explorer.runs import RunEvents
 from explorer.workspace import Workspace, make_folder, new_id
 
 Kind = Literal["import", "train"]
@@ -98,7 +99,7 @@ class JobStore:
         if job.kind == "import":
             return self._launch(job)
         run = self.workspace.run_path(job.id)
-        (run / STOP_FILE).unlink(missing_ok=True)
+        Run(run).stop_file.unlink(missing_ok=True)
         stored = run / "config.toml"
         given = stored if stored.is_file() else self.workspace.job_path(job.id) / "settings.toml"
         arguments = self._train(job.id, job.source, given)
@@ -110,10 +111,11 @@ class JobStore:
             return
         run = self.workspace.run_path(job.id)
         if job.kind == "train" and (run / "config.toml").is_file():
+            stop_file = Run(run).stop_file
             try:
-                (run / STOP_FILE).touch()
+                stop_file.touch()
             except OSError as error:
-                raise RunError(f"{run / STOP_FILE}: cannot be written ({error.strerror or error})") from error
+                raise RunError(f"{stop_file}: cannot be written ({error.strerror or error})") from error
             return
         self._record(replace(job, cancelled=True))
         if job.pid > 0:
@@ -171,13 +173,13 @@ class JobStore:
         if ended is not None and ended["status"] == "done":
             return replace(now, state="done")
         if self._alive(job):
-            if (run / STOP_FILE).exists() or job.cancelled:
+            if Run(run).stop_file.exists() or job.cancelled:
                 return replace(now, state="cancelling")
             return replace(now, state="running" if answered else "starting")
         if ended is not None:
             state: State = "cancelled" if ended["status"] == "cancelled" else "failed"
             return replace(now, state=state, message=tidy(str(ended["message"]), self.workspace.root))
-        if is_finished(run):
+        if Run(run).finished:
             return replace(now, state="done")
         return self._ended_early(job, now)
 
@@ -237,8 +239,8 @@ class JobStore:
         folder = self.workspace.run_path(run_id)
         start = self.events(run_id).start or {}
         try:
-            source = str(read_source(folder))
-        except RunError:
+            source = str(Run(folder).data()["path"])
+        except (RunError, KeyError):
             source = ""
         return Job(run_id, "train", run_id, source, (), int(start.get("pid", 0)), float(start.get("time", 0.0)))
 

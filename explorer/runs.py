@@ -8,14 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from engine.errors import RunError
-
-Event = dict[str, Any]
-STOP_FILE = "stop"
-_RESULTS = ("weights.safetensors", "scores.parquet")
+from engine.model.run import Event, Run
 
 
 class RunEvents:
@@ -87,11 +81,6 @@ class MemberInfo:
     scores: dict[str, float]
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a run has its weights and scores."""
-    return all((folder / name).is_file() for name in _RESULTS)
-
-
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a TOML file; RunError when it cannot be read."""
     try:
@@ -100,20 +89,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: cannot be read ({error})") from error
 
 
-def read_source(folder: Path) -> Path:
-    """The set that a run was trained on; RunError when the run does not say."""
-    try:
-        return Path(json.loads((folder / "data.json").read_text(encoding="utf-8"))["path"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder / 'data.json'}: cannot be read ({error})") from error
-
-
-def read_members(folder: Path) -> list[MemberInfo]:
+def read_members(run: Run) -> list[MemberInfo]:
     """The members of a finished run with their scores on the test part; RunError when the table cannot be read."""
-    try:
-        table = pd.read_parquet(folder / "scores.parquet")
-        best = int(np.argmax(table["selection_score"].to_numpy()))
-        rows = [{str(key): float(value) for key, value in row.items()} for row in table.to_dict("records")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder / 'scores.parquet'}: cannot be read ({error})") from error
+    table, best = run.scores(), run.selected()
+    rows = [{str(key): float(value) for key, value in row.items()} for row in table.to_dict("records")]
     return [MemberInfo(i, int(row["seed"]), i == best, row) for i, row in enumerate(rows)]

@@ -6,8 +6,8 @@ from typing import Any
 
 import param
 
+from engine.model.run import Run
 from explorer.jobs import Job, JobStore, Status
-from explorer.runs import is_finished
 
 
 class ExplorerState(param.Parameterized):
@@ -52,5 +52,5 @@ class ExplorerState(param.Parameterized):
         return {
             job.id: job.title
             for job, status in self.trainings()
-            if status.state == "done" and is_finished(store.workspace.run_path(job.id))
+            if status.state == "done" and Run(store.workspace.run_path(job.id)).finished
         }

@@ -65,8 +65,8 @@ def extra_trees_scores(
 ) -> dict[str, DescriptorScore]:
     """Scores per descriptor of ExtraTrees (200 trees, scikit-learn's defaults) from spectra (n, m) to labels (n, d).
 
-    SRCC from a regressor; F1 from a classifier for the descriptors that are ``categorical`` (d,). Sites with an unknown label are
-    left out of that descriptor. This is a supervised ceiling: how much of the descriptor the spectra hold at all.
+    SRCC from a regressor; F1 from a classifier for the descriptors that are ``categorical`` (d,). Sites with an unknown
+    label are left out of that descriptor. This is a supervised ceiling: how much of the descriptor the spectra hold.
     """
     (mu, labels), (test_mu, test_labels) = train, test
     scores: dict[str, DescriptorScore] = {}

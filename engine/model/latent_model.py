@@ -82,22 +82,22 @@ def members_from_state(
 def save_members(run: Run, members: list[LatentModel]) -> None:
     """Writes the weights file of a run: every member's networks, percentiles, thresholds, and the energies."""
     states = [member.networks.state_dict() for member in members]
-    tensors = {f"networks.{key}": torch.cat([state[key] for state in states]) for key in states[0]}
-    tensors["energy_ev"] = torch.from_numpy(members[0].energy_ev)
-    tensors["latent_percentiles"] = torch.from_numpy(np.stack([m.latent_percentiles for m in members]))
+    arrays = {f"networks.{key}": np.concatenate([state[key].numpy() for state in states]) for key in states[0]}
+    arrays["energy_ev"] = members[0].energy_ev
+    arrays["latent_percentiles"] = np.stack([m.latent_percentiles for m in members])
     thresholds = [[t and {"classes": t.classes, "cuts": t.cuts} for t in m.thresholds] for m in members]
     metadata = {"axis_names": members[0].axis_names, "seeds": [m.seed for m in members], "thresholds": thresholds}
-    run.write_tensors(WEIGHTS, tensors, metadata)
+    run.write_arrays(WEIGHTS, arrays, metadata)
 
 
 def load_members(run: Run) -> list[LatentModel]:
     """Every member of a finished run, in the order of its scores; RunError when the run has no usable weights."""
     config = run.config()
-    tensors, metadata = run.read_tensors(WEIGHTS)
-    state = {k.removeprefix("networks."): v for k, v in tensors.items() if k.startswith("networks.")}
+    arrays, metadata = run.read_arrays(WEIGHTS)
     try:
-        members = members_from_state(config, metadata["seeds"], state, tensors["energy_ev"].numpy())
-        percentiles = tensors["latent_percentiles"].numpy()
+        state = {k.removeprefix("networks."): torch.from_numpy(v) for k, v in arrays.items() if k[:9] == "networks."}
+        members = members_from_state(config, metadata["seeds"], state, arrays["energy_ev"])
+        percentiles = arrays["latent_percentiles"]
         return [
             replace(member, latent_percentiles=percentiles[i], thresholds=_thresholds(metadata["thresholds"][i]))
             for i, member in enumerate(members)

@@ -24,7 +24,7 @@ def rank_loss(z: Tensor, p: Tensor) -> Tensor:
 
     The pairs are never laid out for the sums. As sgn is antisymmetric, sum f over any symmetric set of pairs is
     2 sum_i z_i r_i with r_i the row sum of sgn(p_i - p_j) over that set, and the row sums follow from ranks: of p, of
-    z, and of z among equal p. N_dis is a count of inversions, by merge sort. The cost is O(n log^2 n) instead of O(n^2).
+    z, and of z among equal p. N_dis is a count of inversions, by merge sort. The cost is O(n log^2 n), not O(n^2).
     Pairs with equal z (which have f = 0) count as concordant in N_con; they do not occur among floats in practice.
     """
     if p.shape[-1] == 0:

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import safetensors
-import safetensors.torch
-from torch import Tensor
+import safetensors.numpy
 
 from engine.errors import DataError, RunError
 from engine.io import read_set
@@ -30,8 +31,11 @@ from engine.io.files import atomic_target
 from engine.model.config import TrainConfig
 from engine.spectra import SpectraSet, Split, set_hash
 
+Array = npt.NDArray[Any]
 Event = dict[str, Any]
 EventSink = Callable[[Event], None]
+# Raised whenever networks change so that weights or checkpoints of before no longer mean the same.
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,10 @@ class Run:
 
     def selected(self) -> int:
         """The member that Eq. 2 prefers on validation data."""
-        return int(self.scores()["selection_score"].to_numpy().argmax())
+        scores = self.scores()
+        if "selection_score" not in scores or scores.empty:
+            raise RunError(f"{self.path / 'scores.parquet'}: holds no scores of members")
+        return int(scores["selection_score"].to_numpy().argmax())
 
     def history(self) -> pd.DataFrame:
         """Losses and validation results, one row per epoch and seed."""
@@ -132,22 +139,26 @@ class Run:
         with self._writing(name), atomic_target(self.path / name) as temporary:
             table.to_parquet(temporary, index=False)
 
-    def write_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-        """Replaces a safetensors file whole; metadata goes in as JSON under "rankaae"."""
-        plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    def write_arrays(self, name: str, arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
+        """Replaces a safetensors file whole; metadata goes in as JSON under "rankaae", with the format's version."""
+        text = json.dumps({"version": FORMAT_VERSION, **metadata})
+        plain = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
         with self._writing(name), atomic_target(self.path / name) as temporary:
-            temporary.write_bytes(safetensors.torch.save(plain, {"rankaae": json.dumps(metadata)}))
+            temporary.write_bytes(safetensors.numpy.save(plain, {"rankaae": text}))
 
-    def read_tensors(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors (on the CPU) and metadata of a safetensors file; RunError when it is missing or damaged."""
+    def read_arrays(self, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Arrays and metadata of a safetensors file; RunError when it is missing, damaged or of another version."""
         path = self.path / name
         try:
-            with safetensors.safe_open(path, framework="pt") as opened:
-                tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (not a dict)
+            with safetensors.safe_open(path, framework="np") as opened:
+                arrays = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (not a dict)
                 metadata = json.loads((opened.metadata() or {})["rankaae"])
-        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+            version = metadata["version"]
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from error
-        return tensors, metadata
+        if version != FORMAT_VERSION:
+            raise RunError(f"{path}: has format version {version!r}; this program reads {FORMAT_VERSION}; train again")
+        return arrays, metadata
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[None]:

@@ -26,6 +26,8 @@ from engine.spectra import SpectraSet, Split, set_hash, split_by_material, split
 CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_SECONDS = 15.0
 MIN_TRAINING_SPECTRA = 10
+# A folder with no more than this was left before the settings were written: nothing has been trained in it.
+HARMLESS = ("log.txt", "data.json")
 
 
 def make_split(spectra: SpectraSet, config: TrainConfig) -> Split:
@@ -97,7 +99,7 @@ def train(
 def _start_folder(run: Run, spectra: SpectraSet, set_path: Path, config: TrainConfig, split: Split) -> None:
     folder = run.path
     try:
-        if folder.exists() and (not folder.is_dir() or any(p.name != "log.txt" for p in folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(p.name not in HARMLESS for p in folder.iterdir())):
             raise RunError(f"{folder}: already holds something; give a new folder, or --resume to go on with this run")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -297,13 +299,14 @@ class _Training:
             "best_epoch": torch.from_numpy(self.best_epoch),
             "wait_from": torch.from_numpy(self.wait_from),
         }
-        self.run.write_tensors(CHECKPOINT, tensors, self.trainer.counters())
+        arrays = {key: value.detach().cpu().numpy() for key, value in tensors.items()}
+        self.run.write_arrays(CHECKPOINT, arrays, self.trainer.counters())
         self.saved_at = time.monotonic()
 
     def _load_checkpoint(self) -> None:
-        tensors, counters = self.run.read_tensors(CHECKPOINT)
+        arrays, counters = self.run.read_arrays(CHECKPOINT)
         try:
-            self._restore(tensors, counters)
+            self._restore({key: torch.from_numpy(value) for key, value in arrays.items()}, counters)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise RunError(f"{self.run.path / CHECKPOINT}: does not fit this run ({error})") from error
 

@@ -12,6 +12,7 @@ from bokeh.models import ColumnDataSource
 
 from engine.analysis.scores import FloatArray
 from engine.analysis.traversal import traverse
+from engine.model.run import Run
 from explorer.jobs import JobStore
 from explorer.messages import as_html
 from explorer.plots import latent as plots
@@ -132,7 +133,7 @@ class LatentView(pn.viewable.Viewer):
         if not event.new or event.new not in self._state.jobs:
             return
         with self._notices.guard():
-            members = read_members(self._store.workspace.run_path(event.new))
+            members = read_members(Run(self._store.workspace.run_path(event.new)))
             best = next(member.index for member in members if member.selected)
             self._quiet = True
             self._member.param.update(
@@ -159,7 +160,7 @@ class LatentView(pn.viewable.Viewer):
         if self._opened != wanted:
             return
         with self._notices.guard():
-            self._take(opened(), read_members(self._store.workspace.run_path(wanted[0]))[wanted[1]])
+            self._take(opened(), read_members(Run(self._store.workspace.run_path(wanted[0])))[wanted[1]])
         self._content.loading = False
 
     def _take(self, model: Model, member: MemberInfo) -> None:

@@ -9,16 +9,17 @@ import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource
 
 from engine.errors import ConfigError
+from engine.model.config import PRESETS
+from engine.model.run import Run
 from explorer.jobs import Job, JobStore, Status
 from explorer.messages import as_html
 from explorer.plots import training as plots
-from explorer.runs import MemberInfo, is_finished, read_members
+from explorer.runs import MemberInfo, read_members
 from explorer.state import ExplorerState
 from explorer.views.data import TABLE_STYLE
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 
-PRESETS = ("default", "paper", "autoencoder")
 SPLITS = {"By material: none on two sides": "material", "Random, as published": "random"}
 WORDS = {
     "starting": "Starting …",
@@ -232,9 +233,9 @@ class TrainView(pn.viewable.Viewer):
         self._scored = key
         self._scores.object = ""
         folder = self._store.workspace.run_path(job.id)
-        if status.state == "done" and is_finished(folder):
+        if status.state == "done" and Run(folder).finished:
             with self._notices.guard():
-                self._scores.object = scores_html(read_members(folder))
+                self._scores.object = scores_html(read_members(Run(folder)))
 
 
 def scores_html(members: list[MemberInfo]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DataError
+from engine.model.run import Run
 from explorer import jobs
 from explorer.jobs import Job, JobStore, process_lives
-from explorer.runs import STOP_FILE, RunEvents, read_members
+from explorer.runs import RunEvents, read_members
 from explorer.workspace import Workspace, safe_name
+from tests.conftest import REPOSITORY
 
 STAND_IN = """
 import json, os, sys, time
@@ -149,7 +152,7 @@ def test_a_stop_file_left_behind_does_not_stop_a_resumed_training(store: JobStor
     wait(lambda: store.status(job).epoch >= 1)
     os.kill(job.pid, signal.SIGKILL)
     wait_state(store, job, "interrupted")
-    (store.workspace.run_path(job.id) / STOP_FILE).touch()
+    Run(store.workspace.run_path(job.id)).stop_file.touch()
     wait_state(store, store.resume(job), "done")
 
 
@@ -231,12 +234,9 @@ def test_names_from_outside_never_leave_the_workspace(tmp_path: Path) -> None:
     assert kept.read_bytes() == b"1"
 
 
-def test_what_the_app_knows_of_the_engine_is_true() -> None:
-    from engine.model import PRESETS, Run
-    from explorer.views.train import PRESETS as OFFERED
-
-    assert Run(Path("/r")).stop_file == Path("/r") / STOP_FILE
-    assert set(OFFERED) == set(PRESETS)
+def test_the_page_imports_without_torch() -> None:
+    program = "import sys, explorer.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=REPOSITORY).returncode == 0
 
 
 def test_real_commands_fail_with_their_line(tmp_path: Path) -> None:
@@ -252,4 +252,4 @@ def test_scores_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
     (tmp_path / "scores.parquet").write_bytes(b"no table")
     with pytest.raises(RunError, match="cannot be read"):
-        read_members(tmp_path)
+        read_members(Run(tmp_path))

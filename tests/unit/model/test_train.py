@@ -16,7 +16,11 @@ import pytest
 
 from engine.errors import Cancelled, ConfigError, DataError, RunError
 from engine.io import write_set
-from engine.model import Run, load_member, load_members, make_config, score_run, train, traverse_axis
+from engine.model.config import make_config
+from engine.model.latent_model import load_member, load_members, traverse_axis
+from engine.model.report import score_run
+from engine.model.run import Run
+from engine.model.training import train
 from engine.spectra import SpectraSet
 from tests.synthetic import make_set
 
@@ -213,14 +217,14 @@ def test_unwritable_folder_is_one_clear_error(tmp_path: Path) -> None:
 def test_full_disk_ends_with_a_run_error_and_keeps_what_was_there(tmp_path: Path, monkeypatch) -> None:
     spectra, config = make_set(90), make_config("default", **TINY)
     path = saved(tmp_path, spectra)
-    original = Run.write_tensors
+    original = Run.write_arrays
 
-    def full(self, name, tensors, metadata):
+    def full(self, name, arrays, metadata):
         if name.startswith("weights"):
             raise RunError(f"{self.path / name}: cannot be written (No space left on device)")
-        return original(self, name, tensors, metadata)
+        return original(self, name, arrays, metadata)
 
-    monkeypatch.setattr(Run, "write_tensors", full)
+    monkeypatch.setattr(Run, "write_arrays", full)
     with pytest.raises(RunError, match="No space left on device"):
         train(spectra, path, config, tmp_path / "run")
     run = Run(tmp_path / "run")
