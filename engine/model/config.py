@@ -34,7 +34,11 @@ class TrainConfig:
     split: str = _setting(
         "material", "Keep all sites of a material on one side, or split sites at random.", choices="material random"
     )
-    split_seed: int = _setting(0, "Seed of the split; the same for all members.", low=0)
+    split_seed: int = _setting(
+        0,
+        "Seed of the split, the same for all members; with 0 a random split keeps the order of shuffled files.",
+        low=0,
+    )
     train_fraction: float = _setting(0.70, "Share of the sites to train on.", low=0.05, high=0.95)
     validation_fraction: float = _setting(
         0.15, "Share to choose checkpoints, members and thresholds on.", low=0.01, high=0.9
@@ -79,17 +83,22 @@ class TrainConfig:
     reconstruction_weight: float = _setting(30.0, "Weight of the reconstruction loss.", low=0)
     rank_weight: float = _setting(1.0, "Weight of the rank loss (Eq. 1).", low=0)
     adversarial_weight: float = _setting(0.05, "Weight of the discriminator loss on the latent.", low=0)
+    free_correlation_weight: float = _setting(
+        0.05, "Weight of the squared correlations of free with constrained axes.", low=0
+    )
     mutual_information_weight: float = _setting(
         0.1, "Weight of recovering prior samples from their decoded spectra.", low=0
     )
     smoothness: str = _setting("curvature", "Smoothness of decoded prior samples.", choices="curvature blur")
-    smoothness_weight: float = _setting(0.01, "Weight of the smoothness loss.", low=0)
-    smoothness_share: float = _setting(1 / 3, "Early share of the epochs in which smoothness counts.", low=0, high=1)
+    smoothness_weight: float = _setting(0.15, "Weight of the smoothness loss.", low=0)
+    smoothness_share: float = _setting(
+        1.0, "Share of the epochs, from the first, in which smoothness counts.", low=0, high=1
+    )
     input_noise: float = _setting(
         0.003, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
     )
     mixture_share: float = _setting(
-        0.5, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
+        0.4, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
     )
     prior_share: float = _setting(
         0.5, "Prior samples per training sample in mutual information and smoothness.", low=0.01, high=10
@@ -195,9 +204,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "reconstruction_weight": 10.0,
             "rank_weight": 10.0,
             "adversarial_weight": 1.0,
+            "free_correlation_weight": 0.0,
             "mutual_information_weight": 1.0,
             "smoothness": "blur",
             "smoothness_weight": 1.0,
+            "smoothness_share": 1 / 3,
             "input_noise": 0.02,
             "mixture_share": 0.0,
             "prior_share": 1.0,
@@ -209,6 +220,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "autoencoder": {
             "rank_weight": 0.0,
             "adversarial_weight": 0.0,
+            "free_correlation_weight": 0.0,
+            "mixture_share": 0.0,
             "mutual_information_weight": 0.0,
             "smoothness_weight": 0.0,
         },

@@ -103,6 +103,14 @@ def mutual_information_loss(recovered: Tensor, prior: Tensor, n_constrained: int
     return (recovered - prior)[..., :n_constrained].square().mean((1, 2))
 
 
+def free_correlation_loss(z: Tensor, n_constrained: int) -> Tensor:
+    """Sum of squared Pearson correlations of free with constrained axes of encoded spectra (s, n, k); (s,)."""
+    centred = z - z.mean(1, keepdim=True)
+    unit = centred / centred.square().sum(1, keepdim=True).clamp_min(1e-12).sqrt()
+    constrained, free = unit[..., :n_constrained], unit[..., n_constrained:]
+    return (constrained.transpose(1, 2) @ free).square().sum((1, 2))
+
+
 def curvature_loss(decoded: Tensor) -> Tensor:
     """Mean squared second difference of spectra (s, n, m) along energy, in units of (0.1 per point^2)^2; (s,)."""
     second = decoded[..., 2:] - 2 * decoded[..., 1:-1] + decoded[..., :-2]

@@ -20,7 +20,7 @@ from engine.model import losses
 from engine.model.config import TrainConfig
 from engine.model.networks import Networks
 
-TERMS = ("reconstruction", "rank", "adversarial", "mutual_information", "smoothness")
+TERMS = ("reconstruction", "rank", "adversarial", "free_correlation", "mutual_information", "smoothness")
 STATISTICS_SAMPLES = 8192
 Draw = Sequence[torch.Generator]
 
@@ -58,6 +58,8 @@ class Trainer:
         weights = {term: float(getattr(config, f"{term}_weight")) for term in TERMS}
         if not config.descriptors:
             weights["rank"] = weights["mutual_information"] = 0.0
+        if not (config.descriptors and config.free_axes):
+            weights["free_correlation"] = 0.0
         self.weights = {term: weight for term, weight in weights.items() if weight > 0}
         self.optimisers = self._make_optimisers()
 
@@ -68,6 +70,7 @@ class Trainer:
             "reconstruction": encoder + decoder,
             "rank": encoder,
             "adversarial": encoder + list(nets.discriminator.parameters()),
+            "free_correlation": encoder,
             "mutual_information": encoder + decoder,
             "smoothness": decoder,
         }
@@ -133,7 +136,7 @@ class Trainer:
         config, nets = self.config, self.networks
         d = len(config.descriptors)
         terms: dict[str, Tensor] = {}
-        if wanted & {"reconstruction", "rank", "adversarial"}:
+        if wanted & {"reconstruction", "rank", "adversarial", "free_correlation"}:
             z = nets.encode(batch.noisy, "batch", batch.keep, follow=True)
             if "reconstruction" in wanted:
                 loss = losses.reconstruction_loss
@@ -142,6 +145,8 @@ class Trainer:
                 terms["reconstruction"] = loss(nets.decode(z, "batch"), batch.mu)
             if "rank" in wanted:
                 terms["rank"] = losses.rank_loss(z[..., :d], batch.labels)
+            if "free_correlation" in wanted:
+                terms["free_correlation"] = losses.free_correlation_loss(z, d)
             if "adversarial" in wanted:
                 prior, encoded = self._normal(*z.shape[1:]), losses.reverse_gradient(z, self._reversal())
                 both = torch.cat([prior, encoded], dim=1)

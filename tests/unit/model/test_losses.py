@@ -79,12 +79,20 @@ def test_no_descriptor_means_no_rank_loss() -> None:
         lambda x: losses.reconstruction_loss(x, torch.linspace(0, 1, 60, dtype=torch.float64).view(1, 3, 20)),
         lambda x: losses.mutual_information_loss(x, torch.ones_like(x), 7),
         lambda x: losses.curvature_loss(x),
+        lambda x: losses.free_correlation_loss(x, 15),
         lambda x: losses.adversarial_loss(x[..., :1], x[..., 1:2]),
     ],
 )
 def test_gradients(loss) -> None:
     x = torch.rand(2, 3, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
     assert torch.autograd.gradcheck(loss, (x,))
+
+
+def test_free_correlation_equals_numpy() -> None:
+    z = torch.randn(2, 50, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).cumsum(-1)
+    expected = [(np.corrcoef(points.T.numpy())[:3, 3:] ** 2).sum() for points in z]
+    np.testing.assert_allclose(losses.free_correlation_loss(z, 3), expected, rtol=1e-10)
+    assert losses.free_correlation_loss(z, 4).tolist() == [0, 0]
 
 
 def test_losses_are_per_seed() -> None:

@@ -71,6 +71,7 @@ def test_every_term_changes_the_weights_it_should_and_no_others() -> None:
         "reconstruction": {"encoder", "decoder"},
         "rank": {"encoder"},
         "adversarial": {"encoder", "discriminator"},
+        "free_correlation": {"encoder"},
         "mutual_information": {"encoder", "decoder"},
         "smoothness": {"decoder"},
     }

@@ -108,3 +108,13 @@ def test_missing_and_empty_parts_are_named() -> None:
         Split.from_json(stored)
     with pytest.raises(ConfigError, match="test part is empty"):
         Split.from_json({**stored, "test": []})
+
+
+def test_random_split_with_seed_zero_keeps_the_order_of_a_shuffled_file_as_published() -> None:
+    names = np.random.default_rng(0).permutation([f"m{i // 2:03d}" for i in range(400)])
+    shuffled = a_set(list(names))
+    assert split_random(shuffled).train.tolist() == list(range(280))
+    assert split_random(shuffled).test.tolist() == list(range(340, 400))
+    assert split_random(shuffled, seed=1).train.tolist() != list(range(280))
+    assert split_random(a_set(sorted(names))).train.tolist() != list(range(280))
+    assert split_random(a_set([f"m{i:03d}" for i in range(400)])).train.tolist() != list(range(280))
