@@ -180,6 +180,21 @@ def test_resume_with_other_settings_or_spectra_is_refused(tmp_path: Path, finish
         train(make_set(301), tmp_path / "x", config, finished.path, resume=True)
 
 
+def test_resume_of_a_folder_in_which_nothing_was_started_starts(tmp_path: Path) -> None:
+    spectra, run = make_set(90), Run(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / "data.json").write_text("{}")
+    train(spectra, saved(tmp_path, spectra), make_config("default", **TINY), run.path, resume=True)
+    assert run.finished
+
+
+def test_weights_of_another_version_are_refused(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.write_arrays("weights.safetensors", {"a": np.ones(2)}, {"version": 99})
+    with pytest.raises(RunError, match="has format version 99"):
+        run.read_arrays("weights.safetensors")
+
+
 def test_used_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match="already holds something"):
