@@ -52,7 +52,7 @@ class TrainConfig:
         "silu", "Activation after every hidden layer of encoder and decoder.", choices="silu prelu"
     )
     normalisation: str = _setting("layer", "Normalisation in hidden layers.", choices="layer batch none")
-    dropout: float = _setting(0.1, "Share of hidden encoder units dropped per training sample.", low=0, high=0.9)
+    dropout: float = _setting(0.05, "Share of hidden encoder units dropped per training sample.", low=0, high=0.9)
     softplus_beta: float = _setting(1.0, "Sharpness of the Softplus that ends the decoder.", low=0.1, high=100)
     standardise: bool = _setting(
         True, "Centre and scale spectra per energy inside the networks by the training mean and spread."
@@ -60,7 +60,7 @@ class TrainConfig:
 
     input_derivative: bool = _setting(True, "Give the encoder the slope of each spectrum beside the spectrum itself.")
 
-    epochs: int = _setting(150, "Passes over the training spectra.", low=1, high=1_000_000)
+    epochs: int = _setting(130, "Passes over the training spectra.", low=1, high=1_000_000)
     batch_size: int = _setting(256, "Spectra per step; at most the training set.", low=2, high=1_000_000)
     learning_rate: float = _setting(3e-3, "Highest learning rate of AdamW.", low=1e-8, high=1)
     weight_decay: float = _setting(0.01, "Decoupled weight decay of AdamW.", low=0, high=10)
@@ -80,7 +80,7 @@ class TrainConfig:
     reconstruction: str = _setting(
         "plain", "Mean squared error, or the published one that forgives a common factor.", choices="plain scaled"
     )
-    reconstruction_weight: float = _setting(30.0, "Weight of the reconstruction loss.", low=0)
+    reconstruction_weight: float = _setting(26.0, "Weight of the reconstruction loss.", low=0)
     rank_weight: float = _setting(1.0, "Weight of the rank loss (Eq. 1).", low=0)
     adversarial_weight: float = _setting(0.05, "Weight of the discriminator loss on the latent.", low=0)
     free_correlation_weight: float = _setting(
@@ -90,7 +90,7 @@ class TrainConfig:
         0.1, "Weight of recovering prior samples from their decoded spectra.", low=0
     )
     smoothness: str = _setting("curvature", "Smoothness of decoded prior samples.", choices="curvature blur")
-    smoothness_weight: float = _setting(0.15, "Weight of the smoothness loss.", low=0)
+    smoothness_weight: float = _setting(0.2, "Weight of the smoothness loss.", low=0)
     smoothness_share: float = _setting(
         1.0, "Share of the epochs, from the first, in which smoothness counts.", low=0, high=1
     )
@@ -98,10 +98,10 @@ class TrainConfig:
         0.003, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
     )
     mixture_share: float = _setting(
-        0.4, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
+        0.5, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
     )
     prior_share: float = _setting(
-        0.5, "Prior samples per training sample in mutual information and smoothness.", low=0.01, high=10
+        0.25, "Prior samples per training sample in mutual information and smoothness.", low=0.01, high=10
     )
     discriminator_noise: float = _setting(
         0.0, "Standard deviation of noise added to the discriminator's input.", low=0, high=10
