@@ -249,7 +249,7 @@ class _Training:
         srcc = np.array([[rank_correlation(point[:, j], labels[:, j]) for j in range(d)] for point in latents])
         srcc = srcc.reshape(len(latents), d)
         free = np.array([largest_correlations(point, d)[1] if np.isfinite(point).all() else 1.0 for point in latents])
-        score = np.array([validation_score(r, self.spread, q, f) for r, q, f in zip(rmse, srcc, free, strict=True)])
+        score = np.array([validation_score(r, self.spread, q) for r, q in zip(rmse, srcc, strict=True)])
         score[~self.trainer.alive | ~np.isfinite(score)] = -np.inf
         epoch = self.trainer.epoch
         better = score > self.best_score
