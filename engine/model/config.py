@@ -60,7 +60,7 @@ class TrainConfig:
 
     input_derivative: bool = _setting(True, "Give the encoder the slope of each spectrum beside the spectrum itself.")
 
-    epochs: int = _setting(130, "Passes over the training spectra.", low=1, high=1_000_000)
+    epochs: int = _setting(150, "Passes over the training spectra.", low=1, high=1_000_000)
     batch_size: int = _setting(256, "Spectra per step; at most the training set.", low=2, high=1_000_000)
     learning_rate: float = _setting(3e-3, "Highest learning rate of AdamW.", low=1e-8, high=1)
     weight_decay: float = _setting(0.01, "Decoupled weight decay of AdamW.", low=0, high=10)
@@ -84,7 +84,7 @@ class TrainConfig:
     rank_weight: float = _setting(1.0, "Weight of the rank loss (Eq. 1).", low=0)
     adversarial_weight: float = _setting(0.05, "Weight of the discriminator loss on the latent.", low=0)
     free_correlation_weight: float = _setting(
-        0.05, "Weight of the squared correlations of free with constrained axes.", low=0
+        0.03, "Weight of the squared correlations of free with constrained axes.", low=0
     )
     mutual_information_weight: float = _setting(
         0.1, "Weight of recovering prior samples from their decoded spectra.", low=0
@@ -98,7 +98,7 @@ class TrainConfig:
         0.003, "Standard deviation of noise added to input spectra; targets stay clean.", low=0, high=1
     )
     mixture_share: float = _setting(
-        0.5, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
+        0.4, "Share of training samples mixed with another, spectra and descriptors alike.", low=0, high=1
     )
     prior_share: float = _setting(
         0.25, "Prior samples per training sample in mutual information and smoothness.", low=0.01, high=10
