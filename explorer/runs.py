@@ -1,14 +1,11 @@
-"""Run folders as the page needs them, read without torch: what the events add up to, settings, scores."""
+"""Run folders as the page needs them, read without torch: what the events add up to, and scores."""
 
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from engine.errors import RunError
 from engine.model.run import Event, Run
 
 
@@ -79,14 +76,6 @@ class MemberInfo:
     seed: int
     selected: bool
     scores: dict[str, float]
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a TOML file; RunError when it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RunError(f"{path}: cannot be read ({error})") from error
 
 
 def read_members(run: Run) -> list[MemberInfo]:

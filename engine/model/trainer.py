@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,6 @@ from engine.model.networks import Networks
 
 TERMS = ("reconstruction", "rank", "adversarial", "free_correlation", "mutual_information", "smoothness")
 STATISTICS_SAMPLES = 8192
-Draw = Sequence[torch.Generator]
 
 
 @dataclass
