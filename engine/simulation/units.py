@@ -1,0 +1,5 @@
+"""Hartree atomic units in electronvolts and angstroms (CODATA 2018)."""
+
+HARTREE_EV = 27.211386245988
+BOHR_ANGSTROM = 0.529177210903
+SPEED_OF_LIGHT = 137.035999084
