@@ -1,0 +1,77 @@
+"""XANES of one site of a structure: cluster, potential, multiple scattering, normalisation, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+from pymatgen.core import Molecule, Structure
+
+from engine.errors import ConfigError, DataError
+from engine.simulation.muffin_tin import FloatArray
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that changes a simulated spectrum.
+
+    ``mode``: "fast" (overlapped neutral atoms, Z+1 core hole, Fermi level by rule) or "scf" (self-consistent density,
+    counted Fermi level, screened hole; falls back to fast, and says so, where it does not converge).
+    ``n_atoms``: scattering atoms, the absorber included; whole shells, so up to a shell more. ``radius_angstrom``
+    instead of it takes every atom within that distance. ``lmax``: highest angular momentum of the scattering.
+    ``energy_min_ev``, ``energy_max_ev``: range of the result, relative to the Fermi level.
+    """
+
+    mode: Literal["fast", "scf"] = "fast"
+    n_atoms: int = 60
+    radius_angstrom: float | None = None
+    lmax: int = 2
+    energy_min_ev: float = -10.0
+    energy_max_ev: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("fast", "scf"):
+            raise ConfigError(f"mode is {self.mode!r}; need 'fast' or 'scf'")
+        if not 1 <= self.n_atoms <= 1000:
+            raise ConfigError(f"n_atoms is {self.n_atoms}; need 1 to 1000")
+        if self.radius_angstrom is not None and not 0 < self.radius_angstrom <= 12:
+            raise ConfigError(f"radius_angstrom is {self.radius_angstrom}; need more than 0 and at most 12")
+        if not 1 <= self.lmax <= 4:
+            raise ConfigError(f"lmax is {self.lmax}; need 1 to 4")
+        if not -50 <= self.energy_min_ev < 0 < self.energy_max_ev <= 300:
+            raise ConfigError(
+                f"energies run from {self.energy_min_ev} to {self.energy_max_ev} eV about the Fermi level; "
+                "need at least -50, at most 300, and both sides of 0"
+            )
+
+    def parameters(self) -> dict[str, str | float]:
+        """The settings as plain values, to be stored beside a spectrum."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class SiteSpectrum:
+    """K-edge XANES of one site, normalised as FEFF's xmu: the atomic background is 1 at 50 eV above the Fermi level.
+
+    relative_ev (m,) energy above the Fermi level, rising; energy_ev (m,) photon energy; mu (m,) with, mu0 (m,) without
+    scattering by neighbours. ``mode`` is what was done, which differs from settings.mode where SCF fell back;
+    ``diagnostics`` holds numbers in eV, angstrom and electrons, ``notes`` what a reader should know.
+    """
+
+    relative_ev: FloatArray
+    energy_ev: FloatArray
+    mu: FloatArray
+    mu0: FloatArray
+    settings: Settings
+    mode: Literal["fast", "scf"]
+    diagnostics: dict[str, float]
+    notes: tuple[str, ...] = ()
+
+
+def simulate_site(structure: Structure | Molecule, site_index: int, settings: Settings | None = None) -> SiteSpectrum:
+    """K-edge XANES of site ``site_index`` of ``structure``.
+
+    A DataError names the site and what is wrong with it: no such site, partial occupancy, overlapping atoms.
+    """
+    raise DataError("simulation is not assembled yet")
