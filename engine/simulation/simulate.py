@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
 from pymatgen.core import Molecule, Structure
 
 from engine.errors import ConfigError, DataError
