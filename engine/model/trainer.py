@@ -35,6 +35,13 @@ class _Batch:
     keep: list[Tensor]
 
 
+def _random_shorts(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Uniform 16-bit whole numbers from -32768 to 32767, four from each 64 bits drawn."""
+    count = math.prod(shape)
+    draws = torch.empty(-(-count // 4), dtype=torch.int64, device=generator.device)
+    return draws.random_(-(2**63), None, generator=generator).view(torch.int16)[:count].view(shape)
+
+
 class Trainer:
     """Networks, optimisers and generators of s seeds on one training set.
 
@@ -103,8 +110,9 @@ class Trainer:
         if rate == 0:
             return []
         shape = (self.config.layers - 1, n, self.config.hidden)
-        draws = torch.stack([torch.rand(*shape, generator=g, device=g.device) for g in self.generators], dim=1)
-        return list((draws >= rate).to(self.mu.dtype).div_(1 - rate).unbind(0))
+        draws = torch.stack([_random_shorts(shape, g) for g in self.generators], dim=1)
+        threshold = round(rate * 2**16) - 2**15
+        return list((draws >= threshold).to(self.mu.dtype).div_(1 - rate).unbind(0))
 
     def _mixed(self, mu: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """A share of the samples mixed with their neighbour in the batch, spectra and labels in the same proportion.
@@ -118,7 +126,8 @@ class Trainer:
         return torch.lerp(mu, mu.roll(1, 1), weight), torch.where(weight > 0, mixed, labels)
 
     def _batch(self, rows: Tensor) -> _Batch:
-        mu, labels = self.mu[rows], self.labels[rows]
+        mu = self.mu.index_select(0, rows.flatten()).view(*rows.shape, -1)
+        labels = self.labels[rows]
         if self.config.mixture_share:
             mu, labels = self._mixed(mu, labels)
         noise = self.config.input_noise
