@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pymatgen.core import Element, Molecule, Species, Structure
+from pymatgen.core import DummySpecies, Element, Molecule, Species, Structure
 
 from engine.errors import DataError
 from engine.simulation.hydrogen import lengthen_hydrogen_bonds
@@ -107,7 +107,7 @@ def read_atoms(structure: Structure | Molecule, site_index: int) -> Atoms:
     for i, site in enumerate(structure):
         if not site.is_ordered:
             raise DataError(f"site {i} is partly occupied ({site.species_string}); need one whole atom per site")
-        if not isinstance(site.specie, Element | Species):
+        if isinstance(site.specie, DummySpecies) or not isinstance(site.specie, Element | Species):
             raise DataError(f"site {i} is {site.species_string}; need a chemical element")
         numbers[i] = site.specie.Z
     position = np.asarray(structure.cart_coords, dtype=np.float64) / BOHR_ANGSTROM
