@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pymatgen.core import Molecule, Structure
+import numpy as np
+from pymatgen.core import Element, Molecule, Structure
 
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError
+from engine.simulation.cluster import build_cluster, build_surroundings
+from engine.simulation.core_hole import edge_energy_ev, half_width_ev
 from engine.simulation.muffin_tin import FloatArray
+from engine.simulation.potential import neutral_muffin_tin, overlapped_atoms
+from engine.simulation.spectrum import absorption_spectrum
+from engine.simulation.units import BOHR_ANGSTROM, HARTREE_EV
+from engine.simulation.xc import wigner_seitz_radius
+
+STEP_EV = 0.25
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,33 @@ class SiteSpectrum:
 def simulate_site(structure: Structure | Molecule, site_index: int, settings: Settings | None = None) -> SiteSpectrum:
     """K-edge XANES of site ``site_index`` of ``structure``.
 
+    The photon energy of the Fermi level is the tabulated K edge of the element, raised by as much as the neighbours
+    lower the electrostatic potential at the nucleus, which is how FEFF places it (neutral atoms, no work function).
     A DataError names the site and what is wrong with it: no such site, partial occupancy, overlapping atoms.
     """
-    raise DataError("simulation is not assembled yet")
+    settings = settings or Settings()
+    surroundings = build_surroundings(structure, site_index)
+    cluster = build_cluster(structure, site_index, n_atoms=settings.n_atoms, radius_angstrom=settings.radius_angstrom)
+    number = int(cluster.atomic_number[0])
+    edge_ev = edge_energy_ev(Element.from_Z(number).symbol)
+    base = overlapped_atoms(surroundings)
+    muffin_tin = neutral_muffin_tin(base)
+    relative = np.arange(settings.energy_min_ev, settings.energy_max_ev + 0.5 * STEP_EV, STEP_EV)
+    mu, mu0 = absorption_spectrum(
+        cluster, muffin_tin, relative, hole_width_ev=half_width_ev(number), lmax=settings.lmax
+    )
+    shift_ev = -base.core_shift * HARTREE_EV
+    radii = {
+        "muffin_tin_radius_angstrom": float(muffin_tin.radius[0]) * BOHR_ANGSTROM,
+        "norman_radius_angstrom": float(muffin_tin.norman_radius[0]) * BOHR_ANGSTROM,
+        "cluster_radius_angstrom": float(np.linalg.norm(cluster.position[-1])) * BOHR_ANGSTROM,
+    }
+    diagnostics = {
+        "n_atoms": float(len(cluster.kind)),
+        "fermi_energy_ev": muffin_tin.fermi_energy * HARTREE_EV,
+        "interstitial_potential_ev": muffin_tin.interstitial_potential * HARTREE_EV,
+        "interstitial_radius_bohr": float(wigner_seitz_radius(muffin_tin.interstitial_density)),
+        "edge_shift_ev": shift_ev,
+        **radii,
+    }
+    return SiteSpectrum(relative, relative + edge_ev + shift_ev, mu, mu0, settings, "fast", diagnostics)
