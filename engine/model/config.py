@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from typing import Any
 import tomli_w
 
 from engine.errors import ConfigError
+
+LEAST_EPOCHS, LEAST_STEPS = 150, 1800
 
 
 def _setting(default: Any, doc: str, *, low: float | None = None, high: float | None = None, choices: str = "") -> Any:
@@ -60,7 +63,13 @@ class TrainConfig:
 
     input_derivative: bool = _setting(True, "Give the encoder the slope of each spectrum beside the spectrum itself.")
 
-    epochs: int = _setting(150, "Passes over the training spectra.", low=1, high=1_000_000)
+    epochs: int = _setting(
+        0,
+        f"Passes over the training spectra; 0 takes {LEAST_EPOCHS}, or more where a small set needs more to make "
+        f"{LEAST_STEPS} steps.",
+        low=0,
+        high=1_000_000,
+    )
     batch_size: int = _setting(256, "Spectra per step; at most the training set.", low=2, high=1_000_000)
     learning_rate: float = _setting(3e-3, "Highest learning rate of AdamW.", low=1e-8, high=1)
     weight_decay: float = _setting(0.01, "Decoupled weight decay of AdamW.", low=0, high=10)
@@ -131,6 +140,10 @@ class TrainConfig:
                 f"train_fraction {self.train_fraction:g} + validation_fraction {self.validation_fraction:g} "
                 "leave nothing to test on; their sum must stay below 1"
             )
+
+    def total_epochs(self, batches: int) -> int:
+        """Epochs to train when one epoch takes ``batches`` steps."""
+        return self.epochs or max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / batches))
 
     @property
     def n_latent(self) -> int:
@@ -230,11 +243,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def make_config(preset: str = "default", **changes: Any) -> TrainConfig:
-    """The preset with ``changes`` applied; ConfigError for an unknown preset, setting or value."""
+    """The preset with ``changes`` applied; ConfigError for an unknown preset, setting or value.
+
+    Dropout serves the ranking of descriptors and costs reconstruction: without descriptors it is 0 unless asked for.
+    """
     if preset not in PRESETS:
         raise ConfigError(f"preset is '{preset}'; choose from {', '.join(PRESETS)}")
     known = [spec.name for spec in dataclasses.fields(TrainConfig)]
     for name in changes:
         if name not in known or name == "preset":
             raise ConfigError(f"unknown setting '{name}'; known are {', '.join(known[1:])}")
-    return TrainConfig(**{"preset": preset, **PRESETS[preset], **changes})
+    unlabelled = {} if changes.get("descriptors") else {"dropout": 0.0}
+    return TrainConfig(**{"preset": preset, **PRESETS[preset], **unlabelled, **changes})

@@ -61,6 +61,7 @@ class Trainer:
         self.rate_scale = torch.ones(len(config.seeds), device=device)
         self.epoch = self.step = 0
         self.n_batches = math.ceil(mu.shape[0] / config.batch_size)
+        self.epochs = config.total_epochs(self.n_batches)
         weights = {term: float(getattr(config, f"{term}_weight")) for term in TERMS}
         if not config.descriptors:
             weights["rank"] = weights["mutual_information"] = 0.0
@@ -92,14 +93,14 @@ class Trainer:
         """Rate at this step: a cosine rise over the first fifth and a cosine fall to 0 after; or constant."""
         if self.config.schedule == "plateau":
             return self.config.learning_rate
-        progress = self.step / max(self.config.epochs * self.n_batches, 1)
+        progress = self.step / (self.epochs * self.n_batches)
         rise = 0.2
         if progress < rise:
             return self.config.learning_rate * (0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * progress / rise)))
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
 
     def _reversal(self) -> float:
-        progress = self.epoch / self.config.epochs
+        progress = self.epoch / self.epochs
         return self.config.reversal_limit * (2 / (1 + math.exp(-self.config.reversal_steepness * progress)) - 1)
 
     def _normal(self, *shape: int) -> Tensor:
@@ -191,7 +192,7 @@ class Trainer:
                 new.copy_(torch.lerp(old, new, self.rate_scale.view(-1, *[1] * (new.dim() - 1))))
 
     def _wanted(self) -> set[str]:
-        early = self.epoch < self.config.smoothness_share * self.config.epochs
+        early = self.epoch < self.config.smoothness_share * self.epochs
         return {term for term in self.weights if early or term != "smoothness"}
 
     def train_epoch(self) -> dict[str, npt.NDArray[np.float64]]:

@@ -183,7 +183,7 @@ class _Training:
             {
                 "event": "start",
                 "epoch": self.trainer.epoch,
-                "epochs": self.config.epochs,
+                "epochs": self.trainer.epochs,
                 "seeds": list(self.config.seeds),
                 "axes": list(self.config.axis_names),
                 "n_train": int(self.split.train.size),
@@ -207,7 +207,7 @@ class _Training:
         return self.run
 
     def _epochs(self) -> None:
-        while self.trainer.epoch < self.config.epochs:
+        while self.trainer.epoch < self.trainer.epochs:
             self._epoch()
             if self.run.stop_file.exists():
                 self._save_checkpoint()
@@ -239,7 +239,7 @@ class _Training:
                 f"{self.run.path}: every seed diverged by epoch {epoch}; lower learning_rate "
                 f"(now {self.config.learning_rate:g}) or check the spectra for outliers"
             )
-        due = epoch % self.config.validate_every == 0 or epoch == self.config.epochs
+        due = epoch % self.config.validate_every == 0 or epoch == self.trainer.epochs
         validation = self._validate() if due else {}
         for i, seed in enumerate(self.config.seeds):
             row: dict[str, float | int] = {"epoch": epoch, "seed": seed}
@@ -250,7 +250,7 @@ class _Training:
             {
                 "event": "epoch",
                 "epoch": epoch,
-                "epochs": self.config.epochs,
+                "epochs": self.trainer.epochs,
                 "seconds": round(time.monotonic() - started, 4),
                 "loss": {name: _json_numbers(values) for name, values in losses.items()},
                 "validation": {name: _json_numbers(values) for name, values in validation.items()} or None,

@@ -26,7 +26,7 @@ def test_every_setting_is_documented() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "epochs is 0; need at least 1"),
+        ({"epochs": -1}, "epochs is -1; need at least 0"),
         ({"epochs": 1.5}, "epochs is 1.5; need a whole number"),
         ({"epochs": True}, "need a whole number"),
         ({"epoch": 3}, "unknown setting 'epoch'"),
@@ -44,6 +44,18 @@ def test_every_setting_is_documented() -> None:
 def test_bad_settings_are_named(changes, message: str) -> None:
     with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
         make_config("default", **changes)
+
+
+def test_small_sets_train_for_more_epochs_unless_told() -> None:
+    config = make_config("default")
+    assert [config.total_epochs(batches) for batches in (100, 12, 3, 1)] == [150, 150, 600, 1800]
+    assert make_config("default", epochs=7).total_epochs(3) == 7
+
+
+def test_dropout_only_where_there_are_descriptors_to_rank() -> None:
+    assert make_config("default", descriptors=("CN",)).dropout > 0
+    assert make_config("default", free_axes=6).dropout == 0
+    assert make_config("default", free_axes=6, dropout=0.2).dropout == 0.2
 
 
 def test_unknown_preset() -> None:
