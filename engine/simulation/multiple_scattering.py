@@ -34,8 +34,8 @@ def scattered_waves(
     """chi = (1 - g t)^-1 g between the waves of each of ``atoms``: (E, len(atoms), c, c).
 
     The amplitude j_L' at an atom of what the cluster sends back when the atom emits h_L; the atom itself scatters, too.
-    c counts the (l, m) up to lmax, or those of one ``ell`` only. kind (N,) is each atom's row in t (P, lmax + 1, E), the
-    scattering matrices i e^{i delta} sin(delta) at wave numbers k (E,). In full, the Green function near atom i is
+    c counts the (l, m) up to lmax, or those of one ``ell`` only. kind (N,) is each atom's row in t (P, lmax + 1, E),
+    the scattering matrices i e^{i delta} sin(delta) at wave numbers k (E,). In full, the Green function near an atom is
     -2ik sum [R_L(r<) H_L(r>) delta_LL' + R_L(r) chi_LL' R_L'(r')], see `partial_waves.Waves`.
 
     As g is symmetric and has no block on the diagonal, chi_aa = g_a^T (t^-1 - g)^-1 g_a with g_a the columns of atom a:

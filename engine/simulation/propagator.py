@@ -71,7 +71,7 @@ def fill_propagators(geometry: Geometry, k: ComplexArray, out: Tensor) -> None:
 
 @lru_cache(maxsize=8)
 def _coupling(lmax: int) -> tuple[FloatArray, ...]:
-    """4 pi i^(l' + l'' - l) C for each l'' up to 2 lmax, (2 l'' + 1, n n) from m'' to (L', L); real, the sum is even."""
+    """4 pi i^(l' + l'' - l) C, which is real, for each l'' up to 2 lmax: (2 l'' + 1, n n) from m'' to (L', L)."""
     one, third = degree(lmax), degree(2 * lmax)
     power = (one[:, None, None] + third - one[:, None]) // 2  # (L', L, L'')
     coupling = 4 * np.pi * np.where(power % 2 == 0, 1.0, -1.0) * gaunt_coefficients(lmax)

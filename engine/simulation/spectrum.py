@@ -50,6 +50,5 @@ def absorption_spectrum(
     total[near] += scattering_strength(muffin_tin, energy[near]) * np.trace(chi, axis1=1, axis2=2) / 3
 
     wanted = np.append(relative_ev, NORMALISED_AT_EV) / HARTREE_EV
-    mu0 = broaden(path, background, width, wanted)
-    mu = broaden(path, total, width, wanted)
+    mu, mu0 = broaden(path, np.stack([total, background]), width, wanted)
     return mu[:-1] / mu0[-1], mu0[:-1] / mu0[-1]
