@@ -23,7 +23,7 @@ from engine.simulation.radial import integrate
 FloatArray = npt.NDArray[np.float64]
 Method = Literal["lda", "kli"]
 
-CORE_BELOW = -1.5  # hartree, about the 40 eV that FEFF uses
+CORE_BELOW = -1.6  # hartree, near the -40 eV from which FEFF starts
 _SOURCES = ("exchange.py", "free_atom.py", "radial.py", "units.py", "xc.py")
 _EXCHANGE: dict[str, Exchange] = {"lda": von_barth_hedin, "kli": partial(kli_exchange, r=RADII)}
 _MAX_BYTES = 4 * 1024**2
@@ -86,7 +86,7 @@ def is_core(level: Level) -> bool:
 
 @lru_cache(maxsize=256)
 def free_atom(z: int, method: Method = "lda", core_hole: bool = False) -> FreeAtom:
-    """The atom of atomic number ``z``, 1 to 96, in its ground state; scalar-relativistic and spin-averaged.
+    """The atom of atomic number ``z``, 1 to 97, in its ground state; scalar-relativistic and spin-averaged.
 
     With ``core_hole`` one 1s electron is in the valence shell instead, as in the configuration of Z + 1. Computed in
     0.02 to 1 s, kept in memory, and on disk in the folder RANKAAE_CACHE (default ~/.cache/rankaae-explorer), in a file

@@ -21,7 +21,7 @@ Shells = tuple[tuple[int, int, int], ...]
 Exchange = Callable[[list[BoundState], FloatArray], tuple[FloatArray, float]]
 
 RADII: FloatArray = np.exp(-8.8 + 0.0125 * np.arange(1001))
-HEAVIEST = 96
+HEAVIEST = 97
 
 # (n, l) in order of n + l, then n
 _FILLING = sorted(((n, m) for n in range(1, 8) for m in range(min(n, 4))), key=lambda shell: (sum(shell), shell[0]))
@@ -48,7 +48,7 @@ def configuration(z: int, core_hole: bool = False) -> Shells:
     """
     if core_hole:
         return ((1, 0, 1), *configuration(z + 1)[1:])
-    if not 1 <= z <= HEAVIEST + 1:
+    if not 1 <= z <= HEAVIEST:
         raise ValueError(f"atomic number {z}: atoms from 1 to {HEAVIEST} are known")
     shells: dict[tuple[int, int], int] = {}
     left = z
