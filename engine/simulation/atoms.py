@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from engine.errors import DataError
 from engine.io.files import atomic_target, check_file
 from engine.simulation.exchange import kli_exchange
-from engine.simulation.free_atom import RADII, Exchange, configuration, solve, von_barth_hedin
+from engine.simulation.free_atom import RADII, Exchange, bonding_configuration, solve, von_barth_hedin
 from engine.simulation.radial import integrate
 
 FloatArray = npt.NDArray[np.float64]
@@ -86,7 +86,7 @@ def is_core(level: Level) -> bool:
 
 @lru_cache(maxsize=256)
 def free_atom(z: int, method: Method = "lda", core_hole: bool = False) -> FreeAtom:
-    """The atom of atomic number ``z``, 1 to 97, in its ground state; scalar-relativistic and spin-averaged.
+    """The atom of atomic number ``z``, 1 to 97, occupied as in solids; scalar-relativistic, spin-averaged.
 
     With ``core_hole`` one 1s electron is in the valence shell instead, as in the configuration of Z + 1. Computed in
     0.02 to 1 s, kept in memory, and on disk in the folder RANKAAE_CACHE (default ~/.cache/rankaae-explorer), in a file
@@ -109,7 +109,7 @@ def cache_folder() -> Path:
 
 
 def _compute(z: int, method: Method, core_hole: bool) -> FreeAtom:
-    solved = solve(z, configuration(z, core_hole), _EXCHANGE[method])
+    solved = solve(z, bonding_configuration(z, core_hole), _EXCHANGE[method])
     levels = tuple(
         Level(state.n, state.l, float(electrons), state.energy)
         for state, electrons in zip(solved.states, solved.occupation, strict=True)
@@ -149,7 +149,7 @@ def _write(path: Path, atom: FreeAtom) -> None:
 
 def _read(path: Path, z: int, method: Method, core_hole: bool) -> FreeAtom | None:
     """The atom in a cache file; None if there is none or it is not what it should be."""
-    shells = configuration(z, core_hole)
+    shells = bonding_configuration(z, core_hole)
     shapes = {
         "levels": (len(shells), 4),
         "level_density": (len(shells), len(RADII)),

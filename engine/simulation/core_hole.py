@@ -14,7 +14,7 @@ _LIGHTEST_EV = {"H": 13.6, "He": 24.6}
 
 
 def half_width_ev(atomic_number: int) -> float:
-    """Half width at half maximum of the K hole, 0.864 eV for Cu; between tabulated elements log(width) is linear in Z."""
+    """Half width at half maximum of the K hole, 0.864 eV for Cu; log(width) is linear in Z between tabulated Z."""
     return 0.5 * float(np.exp(np.interp(atomic_number, _WIDTH_Z, np.log(_WIDTH_EV))))
 
 

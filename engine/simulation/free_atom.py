@@ -27,6 +27,7 @@ HEAVIEST = 97
 _FILLING = sorted(((n, m) for n in range(1, 8) for m in range(min(n, 4))), key=lambda shell: (sum(shell), shell[0]))
 # Electrons moved out of the outer s shell into d, against the filling order.
 _PROMOTED = {24: 1, 29: 1, 41: 1, 42: 1, 44: 1, 45: 1, 46: 2, 47: 1, 78: 1, 79: 1}
+_PROMOTED_TO_P = (6, 12, *range(20, 29), 30)
 _ITERATIONS, _MIXING, _HISTORY = 200, 0.4, 8
 
 
@@ -66,6 +67,24 @@ def configuration(z: int, core_hole: bool = False) -> Shells:
             shells[f_shell] -= more
             shells[d_shell] += more
     return tuple((*shell, electrons) for shell, electrons in sorted(shells.items()) if electrons > 0)
+
+
+def bonding_configuration(z: int, core_hole: bool = False) -> Shells:
+    """Shells (n, l, electrons) of a neutral atom on its way into a solid: as `configuration`, with one s electron in p.
+
+    So for C, Mg, Ca to Ni, whose 3d holds Z - 20 electrons, and Zn: the choice of FEFF (Ankudinov et al., Phys. Rev. B
+    58, 7565, 1998). The wider p shell changes the potential at neighbouring sites by up to some eV.
+    """
+    if core_hole:
+        return ((1, 0, 1), *bonding_configuration(z + 1)[1:])
+    shells = {(n, angular): electrons for n, angular, electrons in configuration(z)}
+    if z in _PROMOTED_TO_P:
+        period = max(n for n, _ in shells)
+        if 20 < z < 30:
+            shells[3, 2] = z - 20
+        shells[period, 0] = 1
+        shells[period, 1] = shells.get((period, 1), 0) + 1
+    return tuple((*shell, electrons) for shell, electrons in sorted(shells.items()))
 
 
 def local_exchange(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
@@ -67,7 +68,7 @@ def run(
         texts = [archive.read(f"{material}/POSCAR").decode() for material in table["material_id"]]
     jobs = list(zip(texts, table["site"].tolist(), [settings] * len(table), strict=True))
     results, failed = {}, []
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for row, (spectrum, problem) in enumerate(pool.map(_simulate, jobs)):
             if spectrum is None:
                 failed.append(f"{table['site_id'].iloc[row]}: {problem}")

@@ -14,6 +14,7 @@ from engine.simulation.exchange import coupling, kli_exchange
 from engine.simulation.free_atom import (
     RADII,
     SolvedAtom,
+    bonding_configuration,
     configuration,
     hartree_potential,
     local_exchange,
@@ -203,3 +204,12 @@ def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path: Path, monkeypat
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("RANKAAE_CACHE", str(tmp_path / "file"))
     assert free_atom(2).levels[0].occupation == 2
+
+
+def test_atoms_on_their_way_into_a_solid() -> None:
+    assert bonding_configuration(6)[1:] == ((2, 0, 1), (2, 1, 3))
+    assert bonding_configuration(20)[-2:] == ((4, 0, 1), (4, 1, 1))
+    assert bonding_configuration(24)[-3:] == ((3, 2, 4), (4, 0, 1), (4, 1, 1))
+    assert bonding_configuration(29) == configuration(29)
+    for z in range(1, 97):
+        assert sum(electrons for _, _, electrons in bonding_configuration(z)) == z
