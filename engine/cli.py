@@ -14,7 +14,7 @@ import typer
 from engine.errors import Cancelled, ConfigError, EngineError
 
 if TYPE_CHECKING:
-    from engine.spectra import SpectraSet
+    from engine.spectra import GridSpec, SpectraSet
 
 app = typer.Typer(
     help="What an X-ray absorption spectrum says about structure: import spectra, train RankAAE models, score, use.",
@@ -118,12 +118,8 @@ def import_command(
     Example: rankaae import feff_runs/ --element Cu --out cu.parquet --expression "RATIO=OS/CN"
     """
     from engine.io import import_source, write_set
-    from engine.spectra import GridSpec
-    from engine.spectra.grid import DEFAULT_POINTS
 
-    grid = None
-    if not (start is None and width is None and points is None):
-        grid = GridSpec(start_ev=start, width_ev=width, points=points or DEFAULT_POINTS)
+    grid = _grid(start, width, points)
     with _Progress("describing sites") as progress:
         spectra, report = import_source(
             source,
@@ -145,6 +141,16 @@ def import_command(
         _print_json(report.to_json() | {"notes": notes, "out": str(out)})
     else:
         _print("\n".join([*report.lines(), *notes, f"wrote {out}: {len(spectra)} spectra"]))
+
+
+def _grid(start: float | None, width: float | None, points: int | None) -> GridSpec | None:
+    """The grid that options ask for; None where they leave all of it to the set."""
+    from engine.spectra import GridSpec
+    from engine.spectra.grid import DEFAULT_POINTS
+
+    if start is None and width is None and points is None:
+        return None
+    return GridSpec(start_ev=start, width_ev=width, points=points or DEFAULT_POINTS)
 
 
 def _with_columns(spectra: SpectraSet, path: Path) -> tuple[SpectraSet, list[str]]:
@@ -216,6 +222,88 @@ def descriptors(as_json: AsJson = False) -> None:
         return
     for name, d in CATALOGUE.items():
         _print(f"{name:12} {d.kind:12} {d.unit or '–':8} {d.summary} [{d.reference}]")
+
+
+@app.command()
+def simulate(
+    structures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STRUCTURE...", help="CIF, POSCAR or XYZ files, folders of them, or ids such as mp-2657."
+        ),
+    ],
+    element: Annotated[str, typer.Option(help="Absorber, such as Ti.")],
+    out: Annotated[Path, typer.Option("--out", help="Set to write, SET.parquet.")],
+    scf: Annotated[
+        bool, typer.Option("--scf/--fast", help="Self-consistent potentials, or overlapped neutral atoms (default).")
+    ] = False,
+    all_sites: Annotated[bool, typer.Option("--all-sites", help="Every site, not one of each symmetry class.")] = False,
+    average: Annotated[
+        bool, typer.Option(help="Also write SET.mean.parquet, the mean spectrum of each material.")
+    ] = True,
+    engine: Annotated[str, typer.Option(help="rankaae, or feff for an installed FEFF.")] = "rankaae",
+    feff_command: Annotated[
+        str | None, typer.Option(help="Command that runs FEFF; default: RANKAAE_FEFF, or feff on the path.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of the simulation, as NAME=VALUE; may be repeated.")
+    ] = None,
+    start: Annotated[
+        float | None, typer.Option(help="First energy of the grid in eV; default: the edge start.")
+    ] = None,
+    width: Annotated[float | None, typer.Option(help="Width of the grid in eV; default: 50.")] = None,
+    points: Annotated[int | None, typer.Option(help="Points of the grid; default: 256.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    as_json: AsJson = False,
+) -> None:
+    """Compute the K-edge spectra of structures, with descriptors, as a set; run it again to go on where it stopped.
+
+    Example: rankaae simulate TiO2.cif mp-2657 --element Ti --out ti.parquet
+    """
+    from engine.batch.feff import feff_sources
+    from engine.batch.simulate import simulate_sources
+    from engine.batch.sources import read_sources
+
+    if engine not in ("rankaae", "feff"):
+        raise ConfigError(f"engine is '{engine}'; need rankaae or feff")
+    grid = _grid(start, width, points)
+    with _Progress("simulating") as progress:
+        outcome: Any
+        if engine == "feff":
+            if setting or scf:
+                raise ConfigError("--scf and --set are for this program's own engine; FEFF inputs have fixed cards")
+            sources, failed = read_sources(structures)
+            outcome = feff_sources(
+                sources, failed, element, out, command=feff_command, all_sites=all_sites, grid=grid, workers=workers,
+                progress=progress,
+            )  # fmt: skip
+        else:
+            settings = _simulation_settings(scf, setting or [])
+            sources, failed = read_sources(structures)
+            outcome = simulate_sources(
+                sources, failed, element, settings, out, all_sites=all_sites, average=average, grid=grid,
+                workers=workers, progress=progress,
+            )  # fmt: skip
+    if as_json:
+        _print_json(outcome.to_json())
+    else:
+        _print("\n".join(outcome.lines()))
+
+
+def _simulation_settings(scf: bool, texts: list[str]) -> Any:
+    from dataclasses import fields
+
+    from engine.simulation.simulate import Settings
+
+    given = {"mode": "scf" if scf else "fast", **dict(_setting(text) for text in texts)}
+    known = {f.name for f in fields(Settings)}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ConfigError(f"setting '{unknown[0]}' is not one of the simulation's: {', '.join(sorted(known))}")
+    try:
+        return Settings(**given)
+    except TypeError as problem:
+        raise ConfigError(f"settings of the simulation: {problem}") from None
 
 
 @app.command()

@@ -1,0 +1,94 @@
+"""Tasks in processes of one thread each, results as they come; a process that dies is a failure, not the end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+WAITING = 4
+"""Tasks handed out per process at a time, so that structures do not pile up in memory."""
+
+
+def in_processes(
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Iterator[tuple[Task, Result | Exception]]:
+    """(task, result or the exception it raised), in the order they finish; ``workers`` 1 works in this process.
+
+    When a process dies (out of memory), the tasks that were under way are tried once more, one at a time, each in a
+    process of its own, so that only the one that kills it fails.
+    """
+    if workers == 1 or len(tasks) < 2:
+        for task in tasks:
+            yield task, _outcome(work, task)
+        return
+    broken: list[Task] = []
+    remaining = iter(tasks)
+    pool = _pool(min(workers, len(tasks)))
+    running: dict[Future[Result], Task] = {}
+    try:
+        while True:
+            for task in remaining:
+                try:
+                    running[pool.submit(work, task)] = task
+                except BrokenProcessPool:
+                    broken.append(task)
+                    break
+                if len(running) >= WAITING * workers:
+                    break
+            if not running and not broken:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                task = running.pop(future)
+                try:
+                    yield task, future.result()
+                except BrokenProcessPool:
+                    broken.append(task)
+                except Exception as problem:
+                    yield task, problem
+            if broken:
+                broken += running.values()
+                running.clear()
+                pool.shutdown(wait=True, cancel_futures=True)
+                for task in broken:
+                    yield task, _alone(work, task)
+                broken.clear()
+                pool = _pool(min(workers, len(tasks)))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+
+
+def _alone(work: Callable[[Task], Result], task: Task) -> Result | Exception:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(work, task).result()
+        except BrokenProcessPool:
+            return MemoryError("the process died (out of memory?)")
+        except Exception as problem:
+            return problem
+
+
+def _outcome(work: Callable[[Task], Result], task: Task) -> Result | Exception:
+    try:
+        return work(task)
+    except Exception as problem:
+        return problem
+
+
+def _one_thread() -> None:
+    """Each process computes on one core; torch, where it comes in later, is told by the environment."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = "1"
+    threadpool_limits(limits=1)
