@@ -16,6 +16,9 @@ from engine.simulation.units import HARTREE_EV
 NORMALISED_AT_EV = 50.0
 """Energy above the Fermi level at which the atomic background of a spectrum is 1, as in FEFF's xmu.dat."""
 
+AMPLITUDE = 0.95
+"""S0², the share of the fine structure that shake-up leaves: FEFF's own estimate for the K edge of Cu compounds."""
+
 _MARGIN_WIDTHS, _MARGIN_EV = 5.0, 5.0
 
 
@@ -31,24 +34,22 @@ def absorption_spectrum(
 ) -> tuple[FloatArray, FloatArray]:
     """Absorption mu (m,) and atomic background mu0 (m,) at energies ``relative_ev`` (m,) above the Fermi level.
 
-    Both are broadened by the core hole, of half width at half maximum ``hole_width_ev``, cut at the Fermi level and in
-    units of the background at NORMALISED_AT_EV. Waves up to ``lmax`` are scattered, with
-    ``dtype`` and on ``device``.
+    Both are broadened by the core hole, of half width at half maximum ``hole_width_ev`` (more than 0), cut at the Fermi
+    level and in units of the background at NORMALISED_AT_EV. Waves up to ``lmax`` are scattered, with numbers of
+    ``dtype`` on ``device``.
     """
     width = hole_width_ev / HARTREE_EV
-    margin = _MARGIN_EV + _MARGIN_WIDTHS * hole_width_ev
-    highest = max(float(np.max(relative_ev, initial=0.0)), NORMALISED_AT_EV) + margin
+    highest = (
+        max(float(np.max(relative_ev, initial=0.0)), NORMALISED_AT_EV) + _MARGIN_EV + _MARGIN_WIDTHS * hole_width_ev
+    )
     path = energy_path(width, highest / HARTREE_EV)
     energy = path + muffin_tin.fermi_energy
-    background = atomic_absorption(muffin_tin, energy)
-
-    near = path.real <= (np.max(relative_ev, initial=0.0) + margin) / HARTREE_EV
-    k, t = scattering_matrices(muffin_tin, energy[near], lmax, excited=True)
+    k, t = scattering_matrices(muffin_tin, energy, lmax, excited=True)
     geometry = build_geometry(cluster.position, lmax)
     chi = scattered_waves(geometry, cluster.kind, k, t, ell=1, dtype=dtype, device=device)[:, 0]
-    total = background.copy()
-    total[near] += scattering_strength(muffin_tin, energy[near]) * np.trace(chi, axis1=1, axis2=2) / 3
+    background = atomic_absorption(muffin_tin, energy)
+    fine = scattering_strength(muffin_tin, energy) * np.trace(chi, axis1=1, axis2=2) / 3
 
     wanted = np.append(relative_ev, NORMALISED_AT_EV) / HARTREE_EV
-    mu, mu0 = broaden(path, np.stack([total, background]), width, wanted)
+    mu, mu0 = broaden(path, np.stack([background + AMPLITUDE * fine, background]), width, wanted)
     return mu[:-1] / mu0[-1], mu0[:-1] / mu0[-1]
