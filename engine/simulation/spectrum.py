@@ -39,9 +39,8 @@ def absorption_spectrum(
     ``dtype`` on ``device``.
     """
     width = hole_width_ev / HARTREE_EV
-    highest = (
-        max(float(np.max(relative_ev, initial=0.0)), NORMALISED_AT_EV) + _MARGIN_EV + _MARGIN_WIDTHS * hole_width_ev
-    )
+    margin = _MARGIN_EV + _MARGIN_WIDTHS * hole_width_ev
+    highest = max(float(np.max(relative_ev, initial=0.0)), NORMALISED_AT_EV) + margin
     path = energy_path(width, highest / HARTREE_EV)
     energy = path + muffin_tin.fermi_energy
     k, t = scattering_matrices(muffin_tin, energy, lmax, excited=True)
