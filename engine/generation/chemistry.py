@@ -14,7 +14,7 @@ from engine.errors import DataError
 from engine.structures.bond_valence import OXIDE_R0_ANGSTROM, SOFTNESS_ANGSTROM
 
 ANION_STATES: Mapping[str, int] = MappingProxyType(
-    {"O": -2, "F": -1, "Cl": -1, "Br": -1, "S": -2, "Se": -2, "N": -3, "P": -3, "As": -3, "H": -1}
+    {"O": -2, "F": -1, "Cl": -1, "Br": -1, "S": -2, "Se": -2, "N": -3, "P": -3, "As": -3, "C": -4, "H": -1}
 )
 
 # fmt: off
@@ -56,6 +56,9 @@ ABSORBERS: Mapping[str, tuple[int, ...]] = MappingProxyType({
 """The families of the 3d oxides and the states they are given."""
 
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
+NUMBERS: Mapping[str, int] = MappingProxyType({name: number for number, name in enumerate(_ROMAN) if name})
+"""Coordination numbers by their Roman numbers."""
+
 _MORE_COORDINATIONS: Mapping[tuple[str, int], tuple[str, ...]] = MappingProxyType({
     ("Cu", 3): ("IVSQ",), ("Ni", 1): ("IVSQ",), ("Co", 2): ("IVSQ",), ("Mn", 3): ("V", "VI"),
     ("Ti", 4): ("VII",), ("Fe", 3): ("VII",), ("Co", 3): ("V",), ("V", 4): ("IV",), ("Cr", 2): ("IVSQ", "V"),

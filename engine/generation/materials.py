@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -178,8 +177,3 @@ def _fingerprint(structure: Structure, site: int, count: int = 40) -> np.ndarray
     values = np.full(count, 20.0)
     values[: len(ordered)] = [n.nn_distance + 0.05 * n.specie.Z for n in ordered]
     return values
-
-
-def shuffled(items: Sequence[Substitution | Compound], generator: np.random.Generator) -> list[Substitution | Compound]:
-    """The items in an order drawn by the generator."""
-    return [items[k] for k in generator.permutation(len(items))]

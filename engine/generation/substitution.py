@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -11,9 +12,12 @@ from pymatgen.core import Composition, Structure
 
 from engine.errors import DataError
 from engine.generation.chemistry import (
+    ABSORBERS,
     ANION_STATES,
     CLOSED_TRANSITION,
+    NUMBERS,
     SPECTATORS,
+    SQUARE_PLANAR,
     coordinations,
     ideal_bond,
     shannon_radius,
@@ -46,14 +50,12 @@ class Substitution:
         return str(Composition(counts).reduced_formula)
 
 
-def substitutions(
-    prototype: Prototype, absorber: str, states: tuple[int, ...], anion: str = "O"
-) -> Iterator[Substitution]:
-    """Every plausible way to fill a prototype with ``absorber`` in one of ``states`` and ions that keep one state.
+def substitutions(prototype: Prototype, absorber: str, states: tuple[int, ...], anion: str) -> Iterator[Substitution]:
+    """Every plausible way to fill a prototype with ``absorber`` in one of ``states``, or as the anion, and other ions.
 
-    Plausible: neutral; the absorber in a coordination it is known in, and in one state only; every ion within one of a
-    coordination number that Shannon tabulates; bond lengths that fit the slots relative to one another within 16 %; no
-    element twice in different states; at most one other transition metal.
+    Plausible: neutral; transition metals in a coordination they are known in, other ions within one of a coordination
+    number that Shannon tabulates; bond lengths that fit the slots relative to one another within 16 %; no element in
+    two states; at most one transition metal beside the absorber. The others are ions that keep one state.
     """
     total = -ANION_STATES[anion] * len(prototype.anions)
     choices = [_candidates(slot, absorber, states, anion) for slot in prototype.slots]
@@ -63,11 +65,11 @@ def substitutions(
             continue
         ions = tuple((symbol, state) for symbol, state, _ in chosen)
         ratios = [ratio for _, _, ratio in chosen]
-        if absorber not in {symbol for symbol, _ in ions} or max(ratios) > BOND_MISMATCH * min(ratios):
+        symbols = {symbol for symbol, _ in ions}
+        if absorber not in symbols | {anion} or anion in symbols or max(ratios) > BOND_MISMATCH * min(ratios):
             continue
-        distinct = set(ions)
-        others = {symbol for symbol, _ in distinct if symbol in CLOSED_TRANSITION and symbol != absorber}
-        if len({symbol for symbol, _ in distinct}) == len(distinct) and len(others) <= 1:
+        others = {symbol for symbol in symbols if symbol in CLOSED_TRANSITION and symbol != absorber}
+        if len(symbols) == len(set(ions)) and len(others) <= 1:
             yield Substitution(prototype, ions, anion)
 
 
@@ -89,34 +91,31 @@ def substitute(chosen: Substitution) -> tuple[Structure, tuple[int, ...]]:
 
 def _candidates(slot: Slot, absorber: str, states: tuple[int, ...], anion: str) -> list[tuple[str, int, float]]:
     """Ions that may fill a slot: symbol, state, and wanted over present bond length."""
-    found = []
-    for state in states:
-        if takes(absorber, state, slot.coordination, slot.planar):
-            found.append((absorber, state))
-    for table, is_metal in ((SPECTATORS, False), (CLOSED_TRANSITION, True)):
-        for symbol, known in table.items():
-            if symbol != absorber:
-                fits = takes if is_metal else _fits
-                found += [(symbol, s) for s in known if fits(symbol, s, slot.coordination, slot.planar)]
+    ions = [(absorber, state) for state in states if absorber != anion]
+    for table in (SPECTATORS, CLOSED_TRANSITION):
+        ions += [(symbol, state) for symbol, known in table.items() for state in known if symbol != absorber]
     result = []
-    for symbol, state in found:
-        try:
-            result.append((symbol, state, ideal_bond(symbol, state, anion, slot.coordination) / slot.bond_angstrom))
-        except DataError:
-            continue
+    for symbol, state in ions:
+        fits = takes if symbol in ABSORBERS else _fits
+        if fits(symbol, state, slot.coordination, slot.planar):
+            try:
+                wanted = ideal_bond(symbol, state, anion, slot.coordination)
+            except DataError:
+                continue
+            result.append((symbol, state, wanted / slot.bond_angstrom))
     return result
 
 
+@cache
 def _fits(symbol: str, state: int, coordination: int, planar: bool) -> bool:
-    """Whether an ion of one state may stand in a slot."""
-    if planar or not coordinations(symbol, state):
-        return False
+    """Whether an ion that is no 3d metal may stand in a slot."""
+    if planar:
+        return state in SQUARE_PLANAR.get(symbol, ())
     try:
         radius = shannon_radius(symbol, state, coordination)
     except DataError:
         return False
-    numbers = {"III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10, "XII": 12, "II": 2}
-    known = [numbers[c] for c in coordinations(symbol, state) if c in numbers]
+    known = [NUMBERS[c] for c in coordinations(symbol, state) if c in NUMBERS]
     if not known or min(abs(c - coordination) for c in known) > (1 if coordination < 9 else 4):
         return False
     return radius >= LARGE_RADIUS_ANGSTROM if coordination > 8 else coordination >= 6 or radius < LARGE_RADIUS_ANGSTROM

@@ -1,0 +1,201 @@
+"""From a recipe to files: structures, spectra, descriptors, a manifest entry and a data card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import engine
+from engine.batch.simulate import Progress, Simulate, Simulated, raw_spectra, simulate_sites
+from engine.batch.sites import Site
+from engine.embedded.cards import Account, write_card, write_manifest
+from engine.embedded.recipes import Recipe
+from engine.embedded.structures import make_structures, read_structures
+from engine.errors import DataError
+from engine.generation.materials import Material
+from engine.io.files import atomic_target
+from engine.io.parquet import write_set
+from engine.simulation.simulate import Settings, simulate_site
+from engine.spectra import assemble
+from engine.spectra.grid import resample
+from engine.structures import describe_sites
+
+FloatArray = npt.NDArray[np.float64]
+Announce = Callable[[str], Progress]
+ENERGY_MIN_EV = -20.0
+ENERGY_MAX_EV = 70.0
+ORIGIN = "multiple-scattering simulation of this program on generated structures, not measured and not FEFF"
+
+
+@dataclass(frozen=True, eq=False)
+class _Family:
+    """The simulated sites of one element, with their descriptors (n, d) and the structures they are of."""
+
+    element: str
+    result: Simulated
+    descriptors: pd.DataFrame
+    second_shell: dict[str, tuple[float, float]]
+    material_of: Mapping[str, Material]
+
+
+def build_set(
+    recipe: Recipe,
+    out: Path,
+    work: Path,
+    settings: Settings,
+    *,
+    elements: Sequence[str] | None = None,
+    sites: int | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    announce: Announce | None = None,
+    simulate: Simulate = simulate_site,
+) -> Account:
+    """Makes a set in the folder ``out`` from a recipe; ``work`` keeps what is finished, so that a second call goes on.
+
+    Steps: structures (``work/structures``), spectra (``work/spectra``, one file per site), descriptors, then the files:
+    ``out/<set>/<set>-<El>.parquet`` where the recipe has energies per element, else one ``out/<set>.parquet`` with
+    float16 spectra on energies ``start[element] + step·i``; ``out/<set>.md``, and the set's entry in
+    ``out/manifest.toml``. Failed sites are listed in the card. ``elements`` and ``sites`` (per element) make a part.
+    """
+    chosen = tuple(elements or recipe.elements)
+    unknown = [symbol for symbol in chosen if symbol not in recipe.elements]
+    if unknown:
+        raise DataError(f"{recipe.name} has no {unknown[0]}; it has {', '.join(recipe.elements)}")
+    count = sites or recipe.sites
+    begin: Announce = announce or (lambda _: lambda done, total: None)
+    folder = work / "structures"
+    files = make_structures(
+        recipe.name, chosen, sites=count, seed=seed, folder=folder, workers=workers, progress=begin("structures")
+    )
+    families = [
+        _simulated(element, files[element], work, settings, workers, begin(f"spectra of {element}"), simulate)
+        for element in chosen
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    written, refused, tables = _write(recipe, families, settings, out)
+    account = Account(
+        name=recipe.name,
+        title=recipe.title,
+        files=tuple(written),
+        settings=settings.parameters(),
+        seed=seed,
+        version=engine.__version__,
+        tables=tables,
+        materials={f.element: list(f.material_of.values()) for f in families},
+        failures=tuple(failure for f in families for failure in f.result.failures) + tuple(refused),
+        origin=ORIGIN,
+        energies=f"{recipe.points} points over {recipe.width_ev:g} eV per element",
+    )
+    write_card(account, out / f"{recipe.name}.md")
+    write_manifest(account, out)
+    return account
+
+
+def _simulated(
+    element: str, path: Path, work: Path, settings: Settings, workers: int, progress: Progress, simulate: Simulate
+) -> _Family:
+    stored = read_structures(path)
+    structures = {material.structure_id: material.structure for material, _ in stored}
+    sites = [Site(material.structure_id, i, 1) for material, chosen in stored for i in chosen]
+    result = simulate_sites(
+        structures, sites, settings, work / "spectra" / element, workers=workers, progress=progress, simulate=simulate
+    )
+    pairs = [(site.material_id, site.index) for site in result.sites]
+    described = describe_sites(structures, pairs, workers=workers, cache=work / "descriptors")
+    material_of = {material.structure_id: material for material, _ in stored}
+    return _Family(
+        element, result, described.frame.reset_index(drop=True), described.second_shell_angstrom, material_of
+    )
+
+
+def _write(
+    recipe: Recipe, families: Sequence[_Family], settings: Settings, out: Path
+) -> tuple[list[Path], list[tuple[str, str]], dict[str, pd.DataFrame]]:
+    """The set's files, (site, reason) of spectra that do not fit its energies, and the descriptors per element."""
+    refused: list[tuple[str, str]] = []
+    tables: dict[str, pd.DataFrame] = {}
+    if recipe.grids is None:
+        path = out / f"{recipe.name}.parquet"
+        _write_steps(recipe, families, settings, path, refused, tables)
+        return [path], refused, tables
+    folder = out / recipe.name
+    folder.mkdir(exist_ok=True)
+    written = []
+    for family in families:
+        raw = raw_spectra(family.result, family.element, settings, family.descriptors, family.second_shell)
+        raw.material_id = [family.material_of[site.material_id].material_id for site in family.result.sites]
+        raw.origin = ORIGIN
+        spectra, report = assemble(raw, recipe.grids[family.element])
+        for refusal in report.refused:
+            refused += [(site, f"{refusal.reason} {detail}".strip()) for site, detail in refusal.examples]
+        written.append(folder / f"{recipe.name}-{family.element}.parquet")
+        write_set(spectra, written[-1])
+        tables[family.element] = spectra.descriptors
+    return written, refused, tables
+
+
+def _write_steps(
+    recipe: Recipe,
+    families: Sequence[_Family],
+    settings: Settings,
+    path: Path,
+    refused: list[tuple[str, str]],
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    """All elements in one table: ids, descriptors (float32), mu (points,) float16; starts and step in the metadata."""
+    step = recipe.width_ev / (recipe.points - 1)
+    starts: dict[str, float] = {}
+    ids: list[str] = []
+    materials: list[str] = []
+    elements: list[str] = []
+    rows: list[FloatArray] = []
+    frames: list[pd.DataFrame] = []
+    for family in families:
+        if not family.result.sites:
+            continue
+        fermi = np.array([_fermi_ev(part.energy_ev, settings) for part in family.result.finished])
+        start = round(float(np.quantile(fermi, 0.05)) - recipe.below_ev, 1)
+        starts[family.element] = start
+        energy = start + step * np.arange(recipe.points)
+        kept = []
+        for row, (site, part) in enumerate(zip(family.result.sites, family.result.finished, strict=True)):
+            try:
+                rows.append(resample(part.energy_ev, part.mu, energy))
+            except DataError as problem:
+                refused.append((site.site_id, str(problem)))
+                continue
+            kept.append(row)
+            ids.append(site.site_id)
+            materials.append(family.material_of[site.material_id].material_id)
+            elements.append(family.element)
+        frames.append(family.descriptors.iloc[kept])
+        tables[family.element] = frames[-1]
+    if not rows:
+        raise DataError(f"{recipe.name}: no spectrum is left to write")
+    table = pd.concat(frames, ignore_index=True)
+    flat = pa.array(np.concatenate(rows).astype(np.float16), type=pa.float16())
+    columns = {"site_id": pa.array(ids), "material_id": pa.array(materials), "element": pa.array(elements)}
+    columns |= {str(name): pa.array(table[name].to_numpy(dtype=np.float32)) for name in table.columns}
+    columns["mu"] = pa.FixedSizeListArray.from_arrays(flat, recipe.points)
+    metadata = {
+        "energy_start_ev": json.dumps(starts),
+        "energy_step_ev": repr(step),
+        "origin": ORIGIN,
+        "settings": json.dumps(settings.parameters(), sort_keys=True),
+    }
+    with atomic_target(path) as temporary:
+        pq.write_table(pa.table(columns).replace_schema_metadata(metadata), temporary, compression="zstd")
+
+
+def _fermi_ev(energy_ev: FloatArray, settings: Settings) -> float:
+    """Photon energy of the Fermi level: a simulated spectrum starts at a known distance below it."""
+    return float(energy_ev[0] - settings.energy_min_ev)

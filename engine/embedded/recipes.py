@@ -1,0 +1,72 @@
+"""What each embedded set holds: elements, structures, energies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from engine.errors import ConfigError
+from engine.generation.chemistry import ABSORBERS
+from engine.generation.materials import Material
+from engine.generation.oxides import SITES_PER_FAMILY, oxide_materials
+from engine.generation.periodic import ELEMENTS, SITES_PER_ELEMENT, periodic_materials
+from engine.spectra import GridSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An embedded set.
+
+    ``materials(element, sites=…, seed=…)`` yields structures and site indices. ``grids`` gives an element's energies,
+    one file per element; None puts all elements into one file of ``points`` energies over ``width_ev``, which start
+    ``below_ev`` under the 5th percentile of an element's Fermi levels.
+    """
+
+    name: str
+    title: str
+    elements: tuple[str, ...]
+    sites: int
+    materials: Callable[..., Iterator[tuple[Material, list[int]]]]
+    grids: Mapping[str, GridSpec] | None
+    width_ev: float
+    points: int
+    below_ev: float = 5.0
+
+
+# Near where FEFF's spectra of each family begin (the published unlabelled set); Cu as in the published labelled layout.
+_STARTS_EV = {
+    "Ti": 4965.0, "V": 5464.5, "Cr": 5989.5, "Mn": 6538.5, "Fe": 7111.5, "Co": 7709.5, "Ni": 8332.5, "Cu": 8984.0,
+}  # fmt: skip
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "oxides-3d": Recipe(
+            "oxides-3d",
+            "oxygen-coordinated Ti, V, Cr, Mn, Fe, Co, Ni and Cu in oxides",
+            tuple(ABSORBERS),
+            SITES_PER_FAMILY,
+            oxide_materials,
+            MappingProxyType({symbol: GridSpec(start, 50.0, 256) for symbol, start in _STARTS_EV.items()}),
+            50.0,
+            256,
+        ),
+        "periodic-47": Recipe(
+            "periodic-47",
+            "H to Sb without noble gases in oxides, halides, chalcogenides, pnictides, carbides, hydrides and metals",
+            ELEMENTS,
+            SITES_PER_ELEMENT,
+            periodic_materials,
+            None,
+            35.0,
+            200,
+        ),
+    }
+)
+
+
+def recipe_of(name: str) -> Recipe:
+    """The recipe called ``name``; a ConfigError lists those there are."""
+    if name not in RECIPES:
+        raise ConfigError(f"no embedded set is called '{name}'; there are {', '.join(RECIPES)}")
+    return RECIPES[name]

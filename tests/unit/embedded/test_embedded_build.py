@@ -1,0 +1,71 @@
+"""A small embedded set from recipe to files, with a stand-in for the physics."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from engine.embedded.build import ENERGY_MAX_EV, ENERGY_MIN_EV, build_set
+from engine.embedded.cards import sha256_of
+from engine.embedded.recipes import recipe_of
+from engine.embedded.structures import read_structures
+from engine.errors import ConfigError, DataError
+from engine.io import import_source, read_set
+from engine.simulation.simulate import Settings
+from tests import fake_simulation as fake
+
+SETTINGS = Settings(energy_min_ev=ENERGY_MIN_EV, energy_max_ev=ENERGY_MAX_EV)
+
+
+def test_a_family_becomes_a_set_a_card_and_a_manifest_entry(tmp_path: Path) -> None:
+    out, work = tmp_path / "data", tmp_path / "work"
+    recipe = recipe_of("oxides-3d")
+    account = build_set(recipe, out, work, SETTINGS, elements=["Ni"], sites=8, simulate=fake.fails_on_site_1)
+    path = out / "oxides-3d" / "oxides-3d-Ni.parquet"
+    spectra = read_set(path)
+    assert len(spectra) + len(account.failures) == 8
+    assert spectra.energy_ev[0] == 8332.5
+    assert spectra.mu.shape[1] == 256
+    assert spectra.descriptors[["OS", "CN", "OCN", "NNRS", "MOOD"]].notna().all().all()
+    stored = read_structures(work / "structures" / "Ni.parquet")
+    assert set(spectra.material_id) <= {material.material_id for material, _ in stored}
+    entry = tomllib.loads((out / "manifest.toml").read_text())["set"][0]
+    assert entry["name"] == "oxides-3d"
+    assert entry["files"][0]["sha256"] == sha256_of(path)
+    card = (out / "oxides-3d.md").read_text()
+    assert "must not be used for" in card
+    assert f"Failures: {len(account.failures)}" in card
+
+
+def test_building_again_takes_what_is_there_and_gives_the_same(tmp_path: Path) -> None:
+    out, work = tmp_path / "data", tmp_path / "work"
+    recipe = recipe_of("oxides-3d")
+    build_set(recipe, out, work, SETTINGS, elements=["Co"], sites=5, simulate=fake.spectrum)
+    first = (out / "oxides-3d" / "oxides-3d-Co.parquet").read_bytes()
+    build_set(recipe, out, work, SETTINGS, elements=["Co"], sites=5, simulate=fake.negative)  # would fail if asked
+    assert (out / "oxides-3d" / "oxides-3d-Co.parquet").read_bytes() == first
+
+
+def test_all_elements_of_the_periodic_set_share_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    build_set(
+        recipe_of("periodic-47"), out, tmp_path / "work", SETTINGS, elements=["Na", "Cl"], sites=5,
+        simulate=fake.spectrum,
+    )  # fmt: skip
+    path = out / "periodic-47.parquet"
+    assert pq.read_schema(path).field("mu").type.value_type == "halffloat"
+    spectra, _ = import_source(path, element="Cl", first_shell="any")
+    assert len(spectra) == 5
+    assert spectra.energy_ev.size == 200
+    assert np.ptp(spectra.energy_ev) == pytest.approx(35.0)
+
+
+def test_unknown_sets_and_elements_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there are oxides-3d, periodic-47"):
+        recipe_of("oxides")
+    with pytest.raises(DataError, match="has no Zn"):
+        build_set(recipe_of("oxides-3d"), tmp_path, tmp_path, SETTINGS, elements=["Zn"])
