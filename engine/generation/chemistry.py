@@ -50,10 +50,10 @@ CLOSED_TRANSITION: Mapping[str, tuple[int, ...]] = MappingProxyType(
 """Transition metals that also stand beside another one, in the states least in doubt."""
 
 ABSORBERS: Mapping[str, tuple[int, ...]] = MappingProxyType({
-    "Ti": (2, 3, 4), "V": (2, 3, 4, 5), "Cr": (2, 3, 4, 5, 6), "Mn": (2, 3, 4, 5, 6, 7), "Fe": (2, 3, 4, 6),
+    "Ti": (2, 3, 4), "V": (2, 3, 4, 5), "Cr": (2, 3, 4, 5, 6), "Mn": (2, 3, 4, 5, 6, 7), "Fe": (2, 3, 4),
     "Co": (2, 3, 4), "Ni": (1, 2, 3, 4), "Cu": (1, 2, 3),
 })  # fmt: skip
-"""The families of the 3d oxides and the states they are given."""
+"""The families of the 3d oxides and the states they are given; Fe6+ is left out, as bond valence does not find it."""
 
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 NUMBERS: Mapping[str, int] = MappingProxyType({name: number for number, name in enumerate(_ROMAN) if name})
@@ -65,6 +65,9 @@ _MORE_COORDINATIONS: Mapping[tuple[str, int], tuple[str, ...]] = MappingProxyTyp
     ("Cu", 1): ("III",), ("Ti", 3): ("V",), ("V", 3): ("V",), ("Fe", 2): ("V",), ("Cr", 3): ("V",),
 })  # fmt: skip
 """Coordinations known from compounds that Shannon's table does not list."""
+
+_HARDLY_KNOWN = frozenset({("Cr", 6, 6), ("Cr", 5, 6), ("Cr", 5, 8), ("Mn", 7, 6), ("Mn", 4, 4)})
+"""Coordinations that the table lists, but that oxides at ambient pressure all but never have."""
 
 
 def shannon_radius(symbol: str, state: int, coordination: int) -> float:
@@ -95,8 +98,9 @@ def takes(symbol: str, state: int, coordination: int, planar: bool) -> bool:
     """Whether a transition metal is known in a coordination number, four ligands in one plane or not."""
     if planar:
         return state in SQUARE_PLANAR.get(symbol, ())
-    known = coordinations(symbol, state)
-    return coordination < len(_ROMAN) and _ROMAN[coordination] in known
+    if (symbol, state, coordination) in _HARDLY_KNOWN or coordination >= len(_ROMAN):
+        return False
+    return _ROMAN[coordination] in coordinations(symbol, state)
 
 
 @cache

@@ -32,8 +32,9 @@ def oxide_materials(
 
     In turn from the class (state, coordination) that is most behind its share, which grows with the square root of how
     many compositions it has. A site is given when its first shell is oxygen, OS, CN, OCN, NNRS and MOOD can be
-    computed, OS is the state it was built for, and its surroundings differ from those of every other site. At most
-    four sites per structure. Deterministic by seed. DataError for an element that is not one of the eight.
+    computed, OS is the state it was built for, CN is at least 4 (2 for the states 1 and 2), and its surroundings differ
+    from those of every other site. At most four sites per structure. Deterministic by seed. DataError for an element
+    that is not one of the eight.
     """
     if element not in ABSORBERS:
         raise DataError(f"no oxide family of {element}; there are {', '.join(ABSORBERS)}")
@@ -90,4 +91,5 @@ def _sound_sites(material: Material, element: str, seen: list[np.ndarray], seed:
     states = np.array([material.states[i] for i in indices]) if material.states else np.full(len(indices), np.nan)
     sound = found.notna().all(axis=1).to_numpy() & (found["O_FRAC"] == 1.0).to_numpy()
     sound &= found["OS"].to_numpy() == states
+    sound &= found["CN"].to_numpy() >= np.where(states >= 3, 4, 2)
     return [i for i, good in zip(indices, sound, strict=True) if good and is_new(material.structure, i, seen)]

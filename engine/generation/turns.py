@@ -14,15 +14,18 @@ from engine.generation.substitution import Substitution
 
 Candidate = Substitution | Compound
 COPIES = 6
+PATIENCE = 25
+"""A class that gives nothing so many times in a row is left out from then on."""
 
 
 @dataclass(eq=False)
 class Class:
-    """Materials that count as one kind: their share, (material, copy) in turn, and how many sites they gave so far."""
+    """Materials that count as one kind: their share, (material, copy) in turn, sites given, failures since the last."""
 
     weight: float
     queue: Iterator[tuple[Candidate, int]]
     given: int = 0
+    in_vain: int = 0
 
 
 def in_turn(
@@ -31,16 +34,17 @@ def in_turn(
     """Materials and the sites that ``accept`` lets through, until ``sites`` are given or no material is left.
 
     The next material comes from the class that is most behind its share. One that cannot be built, or of which no site
-    is accepted, is passed over.
+    is accepted, is passed over; a class that only fails is given up.
     """
     left = list(classes)
     given = 0
     while left and given < sites:
         current = min(left, key=lambda c: c.given / c.weight)
         step = next(current.queue, None)
-        if step is None:
+        if step is None or current.in_vain >= PATIENCE:
             left.remove(current)
             continue
+        current.in_vain += 1
         try:
             material = build(*step, seed)
         except DataError:
@@ -48,6 +52,7 @@ def in_turn(
         chosen = accept(material)[: sites - given]
         if chosen:
             current.given += len(chosen)
+            current.in_vain = 0
             given += len(chosen)
             yield material, chosen
 
