@@ -13,6 +13,7 @@ from engine.structures import site_id_of
 
 SYMMETRY_ANGSTROM = 0.01
 VACUUM_ANGSTROM = 15.0
+SHORTEST_ANGSTROM = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def choose_sites(material_id: str, structure: Structure | Molecule, element: str
     """The sites of ``element``: one of each symmetry class (spglib, 0.01 Å) with its size, or each for itself.
 
     A molecule's sites all count for themselves. DataError for an element that is no element or is not there, and for
-    partial occupancy anywhere in the structure.
+    partial occupancy or atoms within 0.5 Å of one another anywhere in the structure.
     """
     if not Element.is_valid_symbol(element):
         raise DataError(f"'{element}' is not a chemical element; need a symbol such as Ti")
@@ -42,6 +43,7 @@ def choose_sites(material_id: str, structure: Structure | Molecule, element: str
             raise DataError(
                 f"{material_id}: site {i} holds {site.species.formula}: partial occupancy; need an ordered structure"
             )
+    _check_distances(material_id, structure)
     symbols = [site.specie.symbol for site in structure]
     indices = [i for i, symbol in enumerate(symbols) if symbol == element]
     if not indices:
@@ -55,6 +57,19 @@ def choose_sites(material_id: str, structure: Structure | Molecule, element: str
     first, counts = np.unique(orbit[indices], return_counts=True)
     members = [next(i for i in indices if orbit[i] == mark) for mark in first]
     return sorted((Site(material_id, i, int(n)) for i, n in zip(members, counts, strict=True)), key=lambda s: s.index)
+
+
+def _check_distances(material_id: str, structure: Structure | Molecule) -> None:
+    if isinstance(structure, Molecule):
+        apart = structure.distance_matrix + np.eye(len(structure)) * 9
+        near = np.argwhere(apart < SHORTEST_ANGSTROM)[:1].tolist()
+    else:
+        first, second, _, _ = structure.get_neighbor_list(SHORTEST_ANGSTROM)
+        near = [[first[0], second[0]]] if len(first) else []
+    for i, j in near:
+        raise DataError(
+            f"{material_id}: sites {i} and {j} are less than {SHORTEST_ANGSTROM} Å apart; atoms must not overlap"
+        )
 
 
 def boxed(structure: Structure | Molecule) -> Structure:

@@ -27,7 +27,7 @@ ELEMENTS: tuple[str, ...] = tuple(
 
 GROUPS: Mapping[str, tuple[tuple[str, ...], float]] = MappingProxyType({
     "oxides": (("O",), 3.0), "halides": (("F", "Cl", "Br"), 2.0), "chalcogenides": (("S", "Se"), 2.0),
-    "pnictides, carbides, hydrides": (("N", "P", "As", "C", "H"), 1.0), "metals": ((), 1.5),
+    "pnictides, carbides, hydrides": (("N", "P", "As", "C", "H"), 1.0), "elements and alloys": ((), 1.5),
 })  # fmt: skip
 """Anions of each group of compounds, and its share."""
 
@@ -115,7 +115,7 @@ def allotropes(element: str) -> list[Compound]:
 def _group_of(compound: Compound) -> str:
     """The group of a published compound, by its most electronegative element that is an anion."""
     if compound.states is None:
-        return "metals"
+        return "elements and alloys"
     symbols = {s.specie.symbol for s, state in zip(compound.structure, compound.states, strict=True) if state < 0}
     most = max(symbols, key=lambda symbol: float(Element(symbol).X))
     return next((name for name, (anions, _) in GROUPS.items() if most in anions), "pnictides, carbides, hydrides")

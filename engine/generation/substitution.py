@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 
 import numpy as np
 from pymatgen.core import Composition, Structure
@@ -60,13 +59,9 @@ def substitutions(prototype: Prototype, absorber: str, states: tuple[int, ...], 
     total = -ANION_STATES[anion] * len(prototype.anions)
     choices = [_candidates(slot, absorber, states, anion) for slot in prototype.slots]
     sizes = [len(slot.index) for slot in prototype.slots]
-    for chosen in product(*choices):
-        if sum(size * state for size, (_, state, _) in zip(sizes, chosen, strict=True)) != total:
-            continue
-        ions = tuple((symbol, state) for symbol, state, _ in chosen)
-        ratios = [ratio for _, _, ratio in chosen]
+    for ions in _neutral(choices, sizes, total):
         symbols = {symbol for symbol, _ in ions}
-        if absorber not in symbols | {anion} or anion in symbols or max(ratios) > BOND_MISMATCH * min(ratios):
+        if absorber not in symbols | {anion} or anion in symbols:
             continue
         others = {symbol for symbol in symbols if symbol in CLOSED_TRANSITION and symbol != absorber}
         if len(symbols) == len(set(ions)) and len(others) <= 1:
@@ -87,6 +82,28 @@ def substitute(chosen: Substitution) -> tuple[Structure, tuple[int, ...]]:
     filled = Structure(prototype.structure.lattice, species, prototype.structure.frac_coords)
     charges = tuple(int(state) for state in states)
     return relax(scale_to_valence(filled, charges), charges), charges
+
+
+def _neutral(
+    choices: Sequence[Sequence[tuple[str, int, float]]], sizes: Sequence[int], total: int
+) -> Iterator[tuple[tuple[str, int], ...]]:
+    """Every choice of one ion per slot that adds up to the charge ``total`` and whose bonds fit relative to another."""
+
+    def extend(
+        chosen: list[tuple[str, int]], left: int, low: float, high: float
+    ) -> Iterator[tuple[tuple[str, int], ...]]:
+        depth = len(chosen)
+        if depth == len(choices):
+            yield tuple(chosen)
+            return
+        last = depth == len(choices) - 1
+        for symbol, state, ratio in choices[depth]:
+            rest = left - sizes[depth] * state
+            if (rest != 0 if last else rest <= 0) or max(high, ratio) > BOND_MISMATCH * min(low, ratio):
+                continue
+            yield from extend([*chosen, (symbol, state)], rest, min(low, ratio), max(high, ratio))
+
+    yield from extend([], total, float("inf"), 0.0)
 
 
 def _candidates(slot: Slot, absorber: str, states: tuple[int, ...], anion: str) -> list[tuple[str, int, float]]:

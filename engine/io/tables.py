@@ -52,11 +52,7 @@ def read_site_table(table: pa.Table, name: str, element: str | None = None) -> R
     energies, mu = _shared(_lists(table, ENERGY_COLUMN, name)), _lists(table, MU_COLUMN, name)
     sites = _site_ids(table, name)
     elements = _elements(table, name, element, energies, ledger)
-    materials = (
-        text_column(table, "material_id", name).tolist()
-        if "material_id" in table.column_names
-        else [material_and_site(site)[0] for site in sites]
-    )
+    materials = _materials(table, sites, name)
     keep = np.array([element is None or found == element for found in elements], dtype=np.bool_)
     for row in np.flatnonzero(~keep):
         ledger.refuse("another element", sites[row], f"absorber is {elements[row]}; asked for {element}")
@@ -86,7 +82,8 @@ def read_step_table(table: pa.Table, name: str, element: str | None, code: str |
     """Spectra of one ``element`` (and one ``code``, when given) of a common-step table.
 
     Energies are ``start[element] + step * i``. Site ids that repeat among the chosen rows get the code, then the
-    split, then a counter appended, so that every row is kept under its own name; the material comes from the site id.
+    split, then a counter appended, so that every row is kept under its own name; the material comes from material_id,
+    else from the site id. Numeric columns become descriptors.
     Raises DataError when the element is not named or not there.
     """
     ledger = Ledger()
@@ -114,6 +111,7 @@ def read_step_table(table: pa.Table, name: str, element: str | None, code: str |
     energy = starts[chosen] + step * np.arange(mu.shape[1])
     sites = _site_ids(table, name)
     labels = [column for column in ("code", "split") if column in table.column_names]
+    materials = _materials(table, sites, name)
     unique = _unique_names([sites[row] for row in rows], [text_column(table, label, name)[rows] for label in labels])
     if codes is not None and code is None and len(set(codes[rows].tolist())) > 1:
         counts = ", ".join(f"{count} {which}" for which, count in sorted(Counter(codes[rows].tolist()).items()))
@@ -129,9 +127,9 @@ def read_step_table(table: pa.Table, name: str, element: str | None, code: str |
         energy_ev=[energy] * rows.size,
         mu=list(mu[rows]),
         site_id=unique,
-        material_id=[material_and_site(sites[row])[0] for row in rows],
+        material_id=[materials[row] for row in rows],
         element=[chosen] * rows.size,
-        descriptors=pd.DataFrame(index=range(rows.size)),
+        descriptors=_descriptors(table).iloc[rows].reset_index(drop=True),
         source=name,
         kind="Parquet common-step table",
         origin=f"{name}, Parquet common-step table, {chosen}{which}",
@@ -169,6 +167,13 @@ def _site_ids(table: pa.Table, name: str) -> list[str]:
         sites = table.column("site").to_pylist()
         return [site_name(str(material), site) for material, site in zip(materials, sites, strict=True)]
     raise DataError(f"{name}: no column 'site_id' (nor material_id and site); need a name per spectrum")
+
+
+def _materials(table: pa.Table, sites: list[str], name: str) -> list[str]:
+    """The column material_id, or the materials that the site ids name."""
+    if "material_id" in table.column_names:
+        return [str(material) for material in text_column(table, "material_id", name)]
+    return [material_and_site(site)[0] for site in sites]
 
 
 def _elements(table: pa.Table, name: str, element: str | None, energies: list[FloatArray], ledger: Ledger) -> list[str]:

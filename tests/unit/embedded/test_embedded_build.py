@@ -57,11 +57,13 @@ def test_all_elements_of_the_periodic_set_share_a_file(tmp_path: Path) -> None:
         simulate=fake.spectrum,
     )  # fmt: skip
     path = out / "periodic-47.parquet"
-    assert pq.read_schema(path).field("mu").type.value_type == "halffloat"
+    stored = pq.read_schema(path).field("mu").type
+    assert (stored.value_type, stored.list_size) == ("halffloat", 200)
     spectra, _ = import_source(path, element="Cl", first_shell="any")
     assert len(spectra) == 5
-    assert spectra.energy_ev.size == 200
     assert np.ptp(spectra.energy_ev) == pytest.approx(35.0)
+    assert "CN" in spectra.descriptors
+    assert not any(material.endswith("v0") for material in spectra.material_id)
 
 
 def test_unknown_sets_and_elements_are_errors(tmp_path: Path) -> None:

