@@ -73,10 +73,11 @@ def bonding_configuration(z: int, core_hole: bool = False) -> Shells:
     """Shells (n, l, electrons) of a neutral atom on its way into a solid: as `configuration`, with one s electron in p.
 
     So for C, Mg, Ca to Ni, whose 3d holds Z - 20 electrons, and Zn: the choice of FEFF (Ankudinov et al., Phys. Rev. B
-    58, 7565, 1998). The wider p shell changes the potential at neighbouring sites by up to some eV.
+    58, 7565, 1998). The wider p shell changes the potential at neighbouring sites by up to some eV. With ``core_hole``
+    as in `configuration`, since what screens a hole is drawn close to it.
     """
     if core_hole:
-        return ((1, 0, 1), *bonding_configuration(z + 1)[1:])
+        return configuration(z, core_hole=True)
     shells = {(n, angular): electrons for n, angular, electrons in configuration(z)}
     if z in _PROMOTED_TO_P:
         period = max(n for n, _ in shells)

@@ -20,7 +20,9 @@ from engine.simulation.partial_waves import ComplexArray
 from engine.simulation.phase_shifts import kind_waves, scattering_matrices
 from engine.simulation.propagator import Geometry, build_geometry
 
-LMAX = 2
+FROZEN = 3
+"""States of this angular momentum and beyond are not counted: f electrons stay as they are in the atom."""
+
 LIGHTEST = 5
 """Up to boron, atoms have no d states to speak of: what there is of them belongs to the neighbours' tails."""
 
@@ -48,15 +50,18 @@ class LocalResponse:
     count: ComplexArray
 
 
-def environments(surroundings: Surroundings, n_atoms: int) -> tuple[Environment, ...]:
-    """Clusters of at least ``n_atoms`` (whole shells, as far as the surroundings reach) about each kind."""
+def environments(surroundings: Surroundings, n_atoms: int, lmax: int) -> tuple[Environment, ...]:
+    """Clusters of at least ``n_atoms`` about each kind, with waves up to ``lmax``.
+
+    Whole shells, as far as the surroundings reach.
+    """
     found = []
     for kind, near in enumerate(surroundings.neighbours):
         count = len(near.distance)
         if count >= n_atoms:
             count = int(np.searchsorted(near.distance, near.distance[n_atoms - 2] + 0.02, side="right"))
         position = np.concatenate([np.zeros((1, 3)), near.vector[:count]])
-        found.append(Environment(build_geometry(position, LMAX), np.concatenate([[kind], near.kind[:count]])))
+        found.append(Environment(build_geometry(position, lmax), np.concatenate([[kind], near.kind[:count]])))
     return tuple(found)
 
 
@@ -64,20 +69,20 @@ def local_responses(
     muffin_tin: MuffinTin, clusters: tuple[Environment, ...], energy: ComplexArray
 ) -> tuple[LocalResponse, ...]:
     """Response of each kind at complex energies (E,), with the ground-state potential."""
-    k, t = scattering_matrices(muffin_tin, energy, LMAX, excited=False)
-    degeneracy = 2 * np.arange(LMAX + 1) + 1
+    lmax = clusters[0].geometry.lmax
+    k, t = scattering_matrices(muffin_tin, energy, lmax, excited=False)
+    degeneracy = 2 * np.arange(lmax + 1) + 1
     first = np.cumsum(degeneracy) - degeneracy
     found = []
     for kind, cluster in enumerate(clusters):
         norman = float(muffin_tin.norman_radius[kind])
-        waves = kind_waves(muffin_tin, kind, energy, LMAX, excited=False, reach=REACH * norman)
+        waves = kind_waves(muffin_tin, kind, energy, lmax, excited=False, reach=REACH * norman)
         chi = scattered_waves(cluster.geometry, cluster.kind, k, t)[:, 0]
         trace = np.add.reduceat(np.diagonal(chi, axis1=1, axis2=2), first, axis=1)  # (E, L)
         regular, irregular = waves.regular, waves.irregular
         by_l = degeneracy[:, None] * regular * irregular + trace.T * regular**2  # (n, L, E)
         by_l = by_l * (4j / np.pi) * k
-        if muffin_tin.atomic_number[kind] <= LIGHTEST:
-            by_l[:, 2:] = 0.0
+        by_l[:, 2 if muffin_tin.atomic_number[kind] <= LIGHTEST else FROZEN :] = 0.0
         count = np.tensordot(_integration(waves.r, norman), by_l, axes=1)  # (L, E)
         found.append(LocalResponse(waves.r, by_l.sum(axis=1).T, count.T))
     return tuple(found)

@@ -1,6 +1,6 @@
-"""Muffin-tin potential of overlapped neutral atoms with a core hole by the Z+1 approximation.
+"""Muffin-tin potential of overlapped neutral atoms, where self-consistency starts and what it falls back on.
 
-The starting point of self-consistency too. Sources: Mattheiss, Phys. Rev. 133, A1399 (1964); Ankudinov et al., Phys.
+Sources: Mattheiss, Phys. Rev. 133, A1399 (1964); Ankudinov et al., Phys.
 Rev. B 58, 7565 (1998); Z+1: Lee & Beni, Phys. Rev. B 15, 2862 (1977). Hartree atomic units.
 """
 
@@ -64,10 +64,11 @@ def overlapped_atoms(surroundings: Surroundings, method: Method = "kli") -> Over
 
 
 def neutral_muffin_tin(base: Overlapped, *, hole: bool = True) -> MuffinTin:
-    """The fast potential: neutral atoms, Fermi energy by rule, and with ``hole`` the absorber as the next element.
+    """The potential of neutral atoms, with the Fermi energy by rule and with ``hole`` a core hole in the absorber.
 
-    The rule: E_F = V_int + 0.37 (50.14 / r_s²) eV + 2.08 eV, with r_s of the interstitial density; 50.14 / r_s² is
-    the Fermi energy of free electrons.
+    The hole comes with the electron that screens it in the free atom, where the next element has one more (Z + 1). The
+    rule: E_F = V_int + 0.37 (50.14 / r_s²) eV + 2.08 eV, with r_s of the interstitial density; 50.14 / r_s² is the
+    Fermi energy of free electrons. It is some 1.2 eV off (1 σ, Cu oxides).
     """
     numbers = base.atomic_number
     full = base.coulomb + lda_potential(base.density)
@@ -77,9 +78,9 @@ def neutral_muffin_tin(base: Overlapped, *, hole: bool = True) -> MuffinTin:
     coulomb = potential - lda_potential(base.density)
     density = base.density.copy()
     if hole:
-        next_atom = free_atom(int(numbers[0]) + 1, base.method)
-        coulomb[0] += next_atom.coulomb - absorber.coulomb
-        density[0] += next_atom.density - absorber.density
+        excited = free_atom(int(numbers[0]), base.method, core_hole=True)
+        coulomb[0] += excited.coulomb - absorber.coulomb
+        density[0] += excited.density - absorber.density
         potential = coulomb + lda_potential(density)
     return MuffinTin(
         atomic_number=numbers,

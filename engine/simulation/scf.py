@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.integrate import cumulative_simpson
+from scipy.interpolate import CubicHermiteSpline
 
 from engine.simulation.atoms import free_atom
 from engine.simulation.interstitial import interstitial_density, muffin_tin_potential
 from engine.simulation.local_density import Environment, LocalResponse, local_responses
 from engine.simulation.muffin_tin import FloatArray, MuffinTin
-from engine.simulation.overlap import enclosed, norman_radius
+from engine.simulation.overlap import charges, enclosed, norman_radius
 from engine.simulation.partial_waves import ComplexArray
 from engine.simulation.potential import Overlapped, neutral_muffin_tin
 from engine.simulation.units import HARTREE_EV
@@ -23,10 +24,14 @@ from engine.simulation.valence import CoreValence, divide
 from engine.simulation.xc import lda_potential
 
 CONTOUR_POINTS = 16
-MOST_ITERATIONS = 30
-ENERGY_TOLERANCE = 0.01 / HARTREE_EV
-CHARGE_TOLERANCE = 0.005
+MOST_ITERATIONS = 40
+ENERGY_TOLERANCE = 0.02 / HARTREE_EV
+CHARGE_TOLERANCE = 0.01
 MIXING, HISTORY = 0.3, 6
+LARGEST_CHARGE = 0.4
+LARGEST_PLAUSIBLE_CHARGE = 1.5
+"""Ions with more than this many electrons too few or too many are no solution: core levels were counted as bands."""
+
 ABOVE_AXIS = 0.3 / HARTREE_EV
 LARGEST_STEP = 1.0 / HARTREE_EV
 
@@ -55,7 +60,7 @@ def self_consistent(base: Overlapped, clusters: tuple[Environment, ...]) -> Self
     share = base.spheres.share / base.spheres.share.sum()
     wanted = float(share @ parts.electrons)
     start = base.density - parts.core_density
-    valence, mixer = start, _Anderson(base.r)
+    valence, mixer = start, _Anderson(base.r, base.norman_radius)
     fermi = _first_fermi_energy(muffin_tin, clusters, parts.energy, share, wanted)
     held = np.zeros(len(share))
     for iteration in range(1, MOST_ITERATIONS + 1):
@@ -67,7 +72,8 @@ def self_consistent(base: Overlapped, clusters: tuple[Environment, ...]) -> Self
         step = bands.fermi - fermi
         if abs(step) < ENERGY_TOLERANCE and change < CHARGE_TOLERANCE and iteration > 3:
             charge = parts.electrons - held
-            return SelfConsistent(muffin_tin, True, iteration, charge, bands.missing, parts.energy)
+            plausible = bool(np.abs(charge).max() < LARGEST_PLAUSIBLE_CHARGE)
+            return SelfConsistent(muffin_tin, plausible, iteration, charge, bands.missing, parts.energy)
         fermi = bands.fermi
         valence = mixer.next(valence, new)
     return SelfConsistent(muffin_tin, False, MOST_ITERATIONS, parts.electrons - held, bands.missing, parts.energy)
@@ -155,16 +161,16 @@ def _muffin_tin(base: Overlapped, parts: CoreValence, valence: FloatArray, fermi
     (Norman's picture), so that no charge reaches beyond its own sphere.
     """
     density = np.maximum(parts.core_density + valence, 1e-12)
-    charges = base.atomic_number.astype(np.float64)
+    nuclei = base.atomic_number.astype(np.float64)
     coulomb = base.coulomb + np.stack(
         [
             neutral_sphere(base.r, new, z) - neutral_sphere(base.r, old, z)
-            for new, old, z in zip(density, base.density, charges, strict=True)
+            for new, old, z in zip(density, base.density, nuclei, strict=True)
         ]
     )
     exchange = lda_potential(density)
     potential, constant = muffin_tin_potential(base.spheres, base.r, coulomb + exchange)
-    between = interstitial_density(base.spheres, base.r, density, charges)
+    between = interstitial_density(base.spheres, base.r, density, nuclei)
     plain = neutral_muffin_tin(base, hole=False)
     return replace(
         plain,
@@ -184,8 +190,9 @@ def neutral_sphere(r: FloatArray, density: FloatArray, z: float) -> FloatArray:
     """
     inside = enclosed(r, density)
     edge = norman_radius(r, density, z)
-    shell = cumulative_simpson(4 * np.pi * density * r**2, x=np.log(r), initial=0.0)
-    outer = float(np.interp(np.log(edge), np.log(r), shell)) - shell
+    x, integrand = np.log(r), 4 * np.pi * density * r**2
+    shell = cumulative_simpson(integrand, x=x, initial=0.0)
+    outer = float(CubicHermiteSpline(x, shell, integrand)(np.log(edge))) - shell
     return np.asarray(np.where(r < edge, (inside - z) / r + outer, 0.0))
 
 
@@ -202,9 +209,14 @@ def _on_grid(
 
 
 class _Anderson:
-    """Anderson's mixing (J. ACM 12, 547, 1965) of densities (P, n) on the grid ``r``."""
+    """Anderson's mixing (J. ACM 12, 547, 1965) of densities (P, n) on the grid ``r``, in steps of limited charge.
 
-    def __init__(self, r: FloatArray) -> None:
+    Neutral atoms are so far from the solid that whole d shells may empty at first; a step moves at most LARGEST_CHARGE
+    electrons into or out of any sphere of the given radii (P,).
+    """
+
+    def __init__(self, r: FloatArray, radius: FloatArray) -> None:
+        self._r, self._radius = r, radius
         self._weight = r**1.5 * (r < 6.0)
         self._history: list[tuple[FloatArray, FloatArray]] = []
 
@@ -212,11 +224,16 @@ class _Anderson:
         """The density to try after ``given`` led to ``found``."""
         residual = found - given
         self._history = [*self._history[1 - HISTORY :], (given, residual)]
-        if len(self._history) == 1:
-            return np.asarray(given + MIXING * residual)
-        given_steps = np.stack([given - x for x, _ in self._history[:-1]])
-        residual_steps = np.stack([residual - f for _, f in self._history[:-1]])
-        system = (residual_steps * self._weight).reshape(len(residual_steps), -1).T
-        share = np.linalg.lstsq(system, (residual * self._weight).ravel(), rcond=1e-6)[0]
-        best = residual - np.tensordot(share, residual_steps, axes=1)
-        return np.asarray(given - np.tensordot(share, given_steps, axes=1) + MIXING * best)
+        step = MIXING * residual
+        if len(self._history) > 1:
+            given_steps = np.stack([given - x for x, _ in self._history[:-1]])
+            residual_steps = np.stack([residual - f for _, f in self._history[:-1]])
+            system = (residual_steps * self._weight).reshape(len(residual_steps), -1).T
+            share = np.linalg.lstsq(system, (residual * self._weight).ravel(), rcond=1e-6)[0]
+            best = residual - np.tensordot(share, residual_steps, axes=1)
+            step = MIXING * best - np.tensordot(share, given_steps, axes=1)
+        return np.asarray(given + step * min(1.0, LARGEST_CHARGE / max(self._moved(step), 1e-9)))
+
+    def _moved(self, change: FloatArray) -> float:
+        """Most electrons that a ``change`` (P, n) of the densities brings into or out of a sphere."""
+        return float(np.abs(charges(self._r, change, self._radius)).max())

@@ -9,23 +9,33 @@ import numpy as np
 from pymatgen.core import Element, Molecule, Structure
 
 from engine.errors import ConfigError
-from engine.simulation.cluster import build_cluster, build_surroundings
+from engine.simulation.cluster import Surroundings, build_cluster, build_surroundings
 from engine.simulation.core_hole import edge_energy_ev, half_width_ev
-from engine.simulation.muffin_tin import FloatArray
-from engine.simulation.potential import neutral_muffin_tin, overlapped_atoms
+from engine.simulation.local_density import environments
+from engine.simulation.muffin_tin import FloatArray, MuffinTin
+from engine.simulation.potential import Overlapped, neutral_muffin_tin, overlapped_atoms
+from engine.simulation.scf import self_consistent
+from engine.simulation.screening import screen_core_hole, with_core_hole
 from engine.simulation.spectrum import absorption_spectrum
 from engine.simulation.units import BOHR_ANGSTROM, HARTREE_EV
 from engine.simulation.xc import wigner_seitz_radius
 
 STEP_EV = 0.25
 
+DENSITY_CLUSTERS = {"fast": ((20, 2), (30, 3)), "scf": ((40, 3), (60, 3))}
+"""Atoms and lmax of the clusters from which the density is made, and those of a second try."""
+
+LEAST_SCREENED, MOST_SCREENED = 0.4, 1.5
+"""Charge within the absorber's Norman sphere that can be taken to screen its hole."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that changes a simulated spectrum.
 
-    ``mode``: "fast" (overlapped neutral atoms, Z+1 core hole, Fermi level by rule) or "scf" (self-consistent density,
-    counted Fermi level, screened hole; falls back to fast, and says so, where it does not converge).
+    ``mode``: how well the self-consistent density is made that gives the potential and the Fermi level. "fast" takes
+    clusters of 20 atoms and waves up to l = 2, "scf" 40 atoms and l = 3, at ten times the cost. A density that does not
+    converge falls back on overlapped neutral atoms, and the spectrum says so.
     ``n_atoms``: scattering atoms, the absorber included; whole shells, so up to a shell more. ``radius_angstrom``
     instead of it takes every atom within that distance. ``lmax``: highest angular momentum of the scattering.
     ``energy_min_ev``, ``energy_max_ev``: range of the result, relative to the Fermi level.
@@ -34,7 +44,7 @@ class Settings:
     mode: Literal["fast", "scf"] = "fast"
     n_atoms: int = 60
     radius_angstrom: float | None = None
-    lmax: int = 2
+    lmax: int = 3
     energy_min_ev: float = -10.0
     energy_max_ev: float = 60.0
 
@@ -63,7 +73,7 @@ class SiteSpectrum:
     """K-edge XANES of one site, normalised as FEFF's xmu: the atomic background is 1 at 50 eV above the Fermi level.
 
     relative_ev (m,) energy above the Fermi level, rising; energy_ev (m,) photon energy; mu (m,) with, mu0 (m,) without
-    scattering by neighbours. ``mode`` is what was done, which differs from settings.mode where SCF fell back;
+    scattering by neighbours. ``mode`` is what was done: that of the settings, or "neutral" where it fell back;
     ``diagnostics`` holds numbers in eV, angstrom and electrons, ``notes`` what a reader should know.
     """
 
@@ -72,7 +82,7 @@ class SiteSpectrum:
     mu: FloatArray
     mu0: FloatArray
     settings: Settings
-    mode: Literal["fast", "scf"]
+    mode: Literal["fast", "scf", "neutral"]
     diagnostics: dict[str, float]
     notes: tuple[str, ...] = ()
 
@@ -90,23 +100,54 @@ def simulate_site(structure: Structure | Molecule, site_index: int, settings: Se
     number = int(cluster.atomic_number[0])
     edge_ev = edge_energy_ev(Element.from_Z(number).symbol)
     base = overlapped_atoms(surroundings)
-    muffin_tin = neutral_muffin_tin(base)
+    final = _final_state(base, surroundings, settings.mode)
+    muffin_tin = final.muffin_tin
     relative = np.arange(settings.energy_min_ev, settings.energy_max_ev + 0.5 * STEP_EV, STEP_EV)
     mu, mu0 = absorption_spectrum(
         cluster, muffin_tin, relative, hole_width_ev=half_width_ev(number), lmax=settings.lmax
     )
     shift_ev = -base.core_shift * HARTREE_EV
-    radii = {
-        "muffin_tin_radius_angstrom": float(muffin_tin.radius[0]) * BOHR_ANGSTROM,
-        "norman_radius_angstrom": float(muffin_tin.norman_radius[0]) * BOHR_ANGSTROM,
-        "cluster_radius_angstrom": float(np.linalg.norm(cluster.position[-1])) * BOHR_ANGSTROM,
-    }
     diagnostics = {
         "n_atoms": float(len(cluster.kind)),
+        "cluster_radius_angstrom": float(np.linalg.norm(cluster.position[-1])) * BOHR_ANGSTROM,
+        "muffin_tin_radius_angstrom": float(muffin_tin.radius[0]) * BOHR_ANGSTROM,
+        "norman_radius_angstrom": float(muffin_tin.norman_radius[0]) * BOHR_ANGSTROM,
         "fermi_energy_ev": muffin_tin.fermi_energy * HARTREE_EV,
         "interstitial_potential_ev": muffin_tin.interstitial_potential * HARTREE_EV,
         "interstitial_radius_bohr": float(wigner_seitz_radius(muffin_tin.interstitial_density)),
         "edge_shift_ev": shift_ev,
-        **radii,
+        **final.diagnostics,
     }
-    return SiteSpectrum(relative, relative + edge_ev + shift_ev, mu, mu0, settings, "fast", diagnostics)
+    mode = settings.mode if final.converged else "neutral"
+    return SiteSpectrum(relative, relative + edge_ev + shift_ev, mu, mu0, settings, mode, diagnostics, final.notes)
+
+
+@dataclass(frozen=True)
+class _FinalState:
+    """Potential with the core hole, and how it was found."""
+
+    muffin_tin: MuffinTin
+    converged: bool
+    diagnostics: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def _final_state(base: Overlapped, surroundings: Surroundings, mode: Literal["fast", "scf"]) -> _FinalState:
+    """The self-consistent potential with its screened hole; neutral atoms where neither try converges."""
+    for n_atoms, lmax in DENSITY_CLUSTERS[mode]:
+        clusters = environments(surroundings, n_atoms, lmax)
+        found = self_consistent(base, clusters)
+        diagnostics = {
+            "density_iterations": float(found.iterations),
+            "density_atoms": float(n_atoms),
+            "absorber_charge": float(found.charge[0]),
+            "missing_electrons": found.missing,
+        }
+        if not found.converged:
+            continue
+        hole = screen_core_hole(found.muffin_tin, clusters[0], found.band_bottom)
+        diagnostics["hole_screening"] = hole.screened
+        if LEAST_SCREENED < hole.screened < MOST_SCREENED:
+            return _FinalState(with_core_hole(found.muffin_tin, hole), True, diagnostics, ())
+    note = "the density did not converge: overlapped neutral atoms, Fermi level by rule"
+    return _FinalState(neutral_muffin_tin(base), False, diagnostics, (note,))

@@ -90,7 +90,7 @@ def test_response_is_the_derivative_of_the_density() -> None:
 def test_copper_oxide_converges_and_screens_its_hole() -> None:
     surroundings = build_surroundings(copper_oxide(), 0)
     base = overlapped_atoms(surroundings)
-    clusters = environments(surroundings, 20)
+    clusters = environments(surroundings, 20, 2)
     result = self_consistent(base, clusters)
     assert result.converged
     assert abs(result.missing) < 0.02
@@ -102,7 +102,8 @@ def test_copper_oxide_converges_and_screens_its_hole() -> None:
     assert abs(result.muffin_tin.interstitial_potential - plain.interstitial_potential) * HARTREE_EV < 2
     hole = screen_core_hole(result.muffin_tin, clusters[0], result.band_bottom)
     assert 0.6 < hole.screened < 1.1
-    assert (hole.potential <= 1e-9).all()
+    assert hole.potential[0] < -20
+    assert abs(hole.potential[-1]) < 1e-9
 
 
 @pytest.mark.slow
@@ -110,7 +111,7 @@ def test_fermi_energy_follows_the_electrons() -> None:
     # An electron more per cell raises the Fermi energy by 1 / density of states.
     surroundings = build_surroundings(copper_oxide(), 0)
     muffin_tin = neutral_muffin_tin(overlapped_atoms(surroundings), hole=False)
-    clusters = environments(surroundings, 12)
+    clusters = environments(surroundings, 12, 2)
     step = 0.005
 
     def count(fermi: float) -> float:
