@@ -93,6 +93,10 @@ def coordinations(symbol: str, state: int) -> frozenset[str]:
     return frozenset(table) | frozenset(_MORE_COORDINATIONS.get((symbol, state), ()))
 
 
+MOST_ANIONS: Mapping[str, int] = MappingProxyType({"B": 4, "C": 3, "N": 3, "P": 4, "S": 4, "Cl": 3, "Br": 3})
+"""Small cations at ambient pressure: no more anions than this (no orthocarbonates, no six-fold phosphorus)."""
+
+
 @cache
 def takes(symbol: str, state: int, coordination: int, planar: bool) -> bool:
     """Whether a transition metal is known in a coordination number, four ligands in one plane or not."""

@@ -14,6 +14,7 @@ from engine.generation.chemistry import (
     ABSORBERS,
     ANION_STATES,
     CLOSED_TRANSITION,
+    MOST_ANIONS,
     NUMBERS,
     SPECTATORS,
     SQUARE_PLANAR,
@@ -128,6 +129,8 @@ def _fits(symbol: str, state: int, coordination: int, planar: bool) -> bool:
     """Whether an ion that is no 3d metal may stand in a slot."""
     if planar:
         return state in SQUARE_PLANAR.get(symbol, ())
+    if coordination > MOST_ANIONS.get(symbol, 12):
+        return False
     try:
         radius = shannon_radius(symbol, state, coordination)
     except DataError:
