@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,9 @@ def counts_calls(structure: Structure | Molecule, site_index: int, settings: Set
     """Leaves a mark per call in the folder that FAKE_CALLS names."""
     (Path(os.environ["FAKE_CALLS"]) / f"{site_index}-{os.getpid()}-{os.urandom(4).hex()}").touch()
     return spectrum(structure, site_index, settings)
+
+
+def wait_forever(path: str) -> None:
+    """Leaves this process's id in a file and stays."""
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from engine.errors import DataError
 from engine.io import import_source, read_set
 from engine.simulation.simulate import Settings
 from tests import fake_simulation as fake
+from tests.conftest import REPOSITORY
 
 SPINEL = Structure.from_spacegroup(
     "Fd-3m", Lattice.cubic(8.40), ["Fe", "Fe", "O"], [[0, 0, 0], [5 / 8, 5 / 8, 5 / 8], [0.38, 0.38, 0.38]]
@@ -40,6 +45,39 @@ def test_tasks_come_back_with_results_or_exceptions() -> None:
     found = dict(in_processes(square, [1, 2, 3, 4], 1))
     assert {k: v for k, v in found.items() if k != 3} == {1: 1, 2: 4, 4: 16}
     assert isinstance(found[3], ValueError)
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.is_file() and status.read_text().split(")")[-1].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc")
+def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) -> None:
+    marks = [tmp_path / "a", tmp_path / "b"]
+    code = (
+        "from engine.batch.processes import in_processes\nfrom tests.fake_simulation import wait_forever\n"
+        f"if __name__ == '__main__': list(in_processes(wait_forever, {[str(m) for m in marks]}, 2))"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    started = subprocess.Popen([sys.executable, str(script)], env=environment)
+    try:
+        for _ in range(600):
+            if all(m.is_file() and m.read_text() for m in marks):
+                break
+            time.sleep(0.05)
+        pids = [int(m.read_text()) for m in marks]
+        assert all(map(is_running, pids))
+    finally:
+        started.kill()
+        started.wait()
+    for _ in range(100):
+        if not any(map(is_running, pids)):
+            break
+        time.sleep(0.05)
+    assert not any(map(is_running, pids))
 
 
 def test_a_part_is_found_again_and_a_damaged_one_is_not(tmp_path: Path) -> None:
@@ -67,7 +105,7 @@ def test_set_sites_table_and_mean_hold_what_they_should(tmp_path: Path) -> None:
     assert sorted(spectra.descriptors["CN"]) == [4, 6]
     table = pd.read_parquet(tmp_path / "fe.sites.parquet")
     assert sorted(table["multiplicity"]) == [2, 4]
-    assert json.loads(table["settings"][0])["lmax"] == 2
+    assert json.loads(table["settings"][0])["lmax"] == SETTINGS.lmax
     assert (table["sim_fermi_energy_ev"] == -3).all()
     assert table["notes"][0] == "a note"
     assert any("lmax" in step for step in spectra.steps)
