@@ -6,6 +6,7 @@ radii of the atoms' grid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,31 +53,36 @@ class SelfConsistent:
     band_bottom: float
 
 
-def self_consistent(base: Overlapped, clusters: tuple[Environment, ...]) -> SelfConsistent:
-    """Iterate density and potential from neutral atoms (``base``), with the Green functions of ``clusters`` (P)."""
+def self_consistent(base: Overlapped, stages: Sequence[tuple[Environment, ...]]) -> SelfConsistent:
+    """Iterate density and potential from neutral atoms (``base``), with Green functions of clusters about each kind.
+
+    Each of the ``stages`` is such a set of clusters, (P,); it starts from the density the one before it ended with, so
+    that a large cluster needs few iterations.
+    """
     muffin_tin = neutral_muffin_tin(base, hole=False)
-    atoms = [free_atom(int(z), base.method) for z in base.atomic_number]
-    parts = divide(muffin_tin, atoms)
+    parts = divide(muffin_tin, [free_atom(int(z), base.method) for z in base.atomic_number])
     share = base.spheres.share / base.spheres.share.sum()
     wanted = float(share @ parts.electrons)
-    start = base.density - parts.core_density
-    valence, mixer = start, _Anderson(base.r, base.norman_radius)
-    fermi = _first_fermi_energy(muffin_tin, clusters, parts.energy, share, wanted)
-    held = np.zeros(len(share))
-    for iteration in range(1, MOST_ITERATIONS + 1):
-        muffin_tin = _muffin_tin(base, parts, valence, fermi)
-        bands = _fill(muffin_tin, clusters, parts.energy, fermi, share, wanted)
-        new = _on_grid(base.r, bands.responses, bands.density, start)
-        change = np.abs(bands.held - held).max()
-        held = bands.held
-        step = bands.fermi - fermi
-        if abs(step) < ENERGY_TOLERANCE and change < CHARGE_TOLERANCE and iteration > 3:
-            charge = parts.electrons - held
-            plausible = bool(np.abs(charge).max() < LARGEST_PLAUSIBLE_CHARGE)
-            return SelfConsistent(muffin_tin, plausible, iteration, charge, bands.missing, parts.energy)
-        fermi = bands.fermi
-        valence = mixer.next(valence, new)
-    return SelfConsistent(muffin_tin, False, MOST_ITERATIONS, parts.electrons - held, bands.missing, parts.energy)
+    outside = base.density - parts.core_density
+    valence = outside
+    fermi = _first_fermi_energy(muffin_tin, stages[0], parts.energy, share, wanted)
+    total = 0
+    for clusters in stages:
+        mixer = _Anderson(base.r, base.norman_radius)
+        converged = False
+        for _ in range(MOST_ITERATIONS):
+            total += 1
+            muffin_tin = _muffin_tin(base, parts, valence, fermi)
+            bands = _fill(muffin_tin, clusters, parts.energy, fermi, share, wanted)
+            new = _on_grid(base.r, bands.responses, bands.density, outside)
+            step, fermi = bands.fermi - fermi, bands.fermi
+            converged = abs(step) < ENERGY_TOLERANCE and mixer.moved(new - valence) < CHARGE_TOLERANCE
+            if converged:
+                break
+            valence = mixer.next(valence, new)
+    charge = parts.electrons - bands.held
+    plausible = bool(np.abs(charge).max() < LARGEST_PLAUSIBLE_CHARGE)
+    return SelfConsistent(muffin_tin, converged and plausible, total, charge, bands.missing, parts.energy)
 
 
 @dataclass(frozen=True)
@@ -232,8 +238,8 @@ class _Anderson:
             share = np.linalg.lstsq(system, (residual * self._weight).ravel(), rcond=1e-6)[0]
             best = residual - np.tensordot(share, residual_steps, axes=1)
             step = MIXING * best - np.tensordot(share, given_steps, axes=1)
-        return np.asarray(given + step * min(1.0, LARGEST_CHARGE / max(self._moved(step), 1e-9)))
+        return np.asarray(given + step * min(1.0, LARGEST_CHARGE / max(self.moved(step), 1e-9)))
 
-    def _moved(self, change: FloatArray) -> float:
+    def moved(self, change: FloatArray) -> float:
         """Most electrons that a ``change`` (P, n) of the densities brings into or out of a sphere."""
         return float(np.abs(charges(self._r, change, self._radius)).max())

@@ -22,8 +22,9 @@ from engine.simulation.xc import wigner_seitz_radius
 
 STEP_EV = 0.25
 
-DENSITY_CLUSTERS = {"fast": ((20, 2), (30, 3)), "scf": ((40, 3), (60, 3))}
-"""Atoms and lmax of the clusters from which the density is made, and those of a second try."""
+DENSITY_CLUSTERS = {"fast": ((40, 2),), "scf": ((30, 2), (60, 3))}
+SECOND_TRY = ((20, 2), (40, 3))
+"""Atoms and lmax of the clusters from which the density is made, one stage after the other."""
 
 LEAST_SCREENED, MOST_SCREENED = 0.4, 1.5
 """Charge within the absorber's Norman sphere that can be taken to screen its hole."""
@@ -34,7 +35,7 @@ class Settings:
     """Everything that changes a simulated spectrum.
 
     ``mode``: how well the self-consistent density is made that gives the potential and the Fermi level. "fast" takes
-    clusters of 20 atoms and waves up to l = 2, "scf" 40 atoms and l = 3, at ten times the cost. A density that does not
+    clusters of 40 atoms and waves up to l = 2, "scf" 60 atoms and l = 3, at ten times the cost. A density that does not
     converge falls back on overlapped neutral atoms, and the spectrum says so.
     ``n_atoms``: scattering atoms, the absorber included; whole shells, so up to a shell more. ``radius_angstrom``
     instead of it takes every atom within that distance. ``lmax``: highest angular momentum of the scattering.
@@ -134,18 +135,17 @@ class _FinalState:
 
 def _final_state(base: Overlapped, surroundings: Surroundings, mode: Literal["fast", "scf"]) -> _FinalState:
     """The self-consistent potential with its screened hole; neutral atoms where neither try converges."""
-    for n_atoms, lmax in DENSITY_CLUSTERS[mode]:
-        clusters = environments(surroundings, n_atoms, lmax)
+    for stages in (DENSITY_CLUSTERS[mode], SECOND_TRY):
+        clusters = [environments(surroundings, n_atoms, lmax) for n_atoms, lmax in stages]
         found = self_consistent(base, clusters)
         diagnostics = {
             "density_iterations": float(found.iterations),
-            "density_atoms": float(n_atoms),
             "absorber_charge": float(found.charge[0]),
             "missing_electrons": found.missing,
         }
         if not found.converged:
             continue
-        hole = screen_core_hole(found.muffin_tin, clusters[0], found.band_bottom)
+        hole = screen_core_hole(found.muffin_tin, clusters[-1][0], found.band_bottom)
         diagnostics["hole_screening"] = hole.screened
         if LEAST_SCREENED < hole.screened < MOST_SCREENED:
             return _FinalState(with_core_hole(found.muffin_tin, hole), True, diagnostics, ())

@@ -91,7 +91,7 @@ def test_copper_oxide_converges_and_screens_its_hole() -> None:
     surroundings = build_surroundings(copper_oxide(), 0)
     base = overlapped_atoms(surroundings)
     clusters = environments(surroundings, 20, 2)
-    result = self_consistent(base, clusters)
+    result = self_consistent(base, [clusters])
     assert result.converged
     assert abs(result.missing) < 0.02
     # Copper loses what oxygen wins, and the absorber is like the other copper atoms.
