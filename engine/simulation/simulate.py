@@ -26,8 +26,8 @@ DENSITY_CLUSTERS = {"fast": ((40, 2),), "scf": ((30, 2), (60, 3))}
 SECOND_TRY = ((20, 2), (40, 3))
 """Atoms and lmax of the clusters from which the density is made, one stage after the other."""
 
-LEAST_SCREENED, MOST_SCREENED = 0.4, 1.5
-"""Charge within the absorber's Norman sphere that can be taken to screen its hole."""
+MOST_SCREENED = 1.5
+"""More charge than this cannot come to screen a hole. There may be little of it: in an ion, neighbours do the rest."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _final_state(base: Overlapped, surroundings: Surroundings, mode: Literal["fa
             continue
         hole = screen_core_hole(found.muffin_tin, clusters[-1][0], found.band_bottom)
         diagnostics["hole_screening"] = hole.screened
-        if LEAST_SCREENED < hole.screened < MOST_SCREENED:
+        if 0 < hole.screened < MOST_SCREENED:
             return _FinalState(with_core_hole(found.muffin_tin, hole), True, diagnostics, ())
     note = "the density did not converge: overlapped neutral atoms, Fermi level by rule"
     return _FinalState(neutral_muffin_tin(base), False, diagnostics, (note,))
