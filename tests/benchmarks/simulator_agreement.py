@@ -4,7 +4,7 @@
 
 Spectra are compared on energies relative to each code's Fermi level, and on the photon axis. "common" allows one rigid
 shift for all sites, "own" one for each. "difference" is the correlation of deviations from the mean spectrum of the
-sample. The edge of a spectrum is the mean of the energies where it first reaches 0.3, 0.4 … 0.8 of its height at +50 eV.
+sample. The edge of a spectrum is the mean of the energies where it first reaches 0.3, 0.4 … 0.8 of its height at 50 eV.
 """
 
 from __future__ import annotations
