@@ -235,7 +235,10 @@ def simulate(
     element: Annotated[str, typer.Option(help="Absorber, such as Ti.")],
     out: Annotated[Path, typer.Option("--out", help="Set to write, SET.parquet.")],
     scf: Annotated[
-        bool, typer.Option("--scf/--fast", help="Self-consistent potentials, or overlapped neutral atoms (default).")
+        bool,
+        typer.Option(
+            "--scf/--fast", help="Density from larger clusters, at ten times the cost, or from small ones (default)."
+        ),
     ] = False,
     all_sites: Annotated[bool, typer.Option("--all-sites", help="Every site, not one of each symmetry class.")] = False,
     average: Annotated[

@@ -200,7 +200,7 @@ def simulate_sources(
             write_set(means, written[-1])
     if not result.failures:
         clear_parts(parts)
-    notes += [f"{site.site_id}: {note}" for site, part in _pairs(result) for note in _notes(part)]
+    notes += [f"{site.site_id}: {note}" for site, part in _pairs(result) for note in notes_of(part)]
     return Outcome(report, tuple(failures), result.resumed, tuple(written), tuple(notes))
 
 
@@ -214,7 +214,8 @@ def _pairs(result: Simulated) -> list[tuple[Site, Finished]]:
     return list(zip(result.sites, result.finished, strict=True))
 
 
-def _notes(part: Finished) -> list[str]:
+def notes_of(part: Finished) -> list[str]:
+    """What the simulation had to say about a spectrum."""
     notes = part.about.get("notes")
     return [str(note) for note in notes] if isinstance(notes, list) else []
 
@@ -269,7 +270,7 @@ def write_sites(result: Simulated, element: str, descriptors: pd.DataFrame, path
         "multiplicity": pa.array([site.multiplicity for site in result.sites]),
         "mode": pa.array([str(part.about["mode"]) for part in result.finished]),
         "settings": pa.array([json.dumps(part.about["settings"], sort_keys=True) for part in result.finished]),
-        "notes": pa.array(["; ".join(_notes(part)) for part in result.finished]),
+        "notes": pa.array(["; ".join(notes_of(part)) for part in result.finished]),
     }
     for name in ("energy_ev", "mu", "mu0"):
         values = [np.asarray(getattr(part, name)) for part in result.finished]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,19 +31,19 @@ def build(
     element: Annotated[list[str] | None, typer.Option(help="Only this element; may be repeated.")] = None,
     sites: Annotated[int | None, typer.Option(help="Sites per element; default: the recipe's.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the structures.")] = 0,
-    scf: Annotated[bool, typer.Option("--scf/--fast", help="Self-consistent potentials or neutral atoms.")] = False,
-    atoms: Annotated[int, typer.Option(help="Atoms that scatter.")] = 60,
-    lmax: Annotated[int, typer.Option(help="Highest angular momentum.")] = 2,
+    scf: Annotated[
+        bool, typer.Option("--scf/--fast", help="Density from larger clusters, or from small ones.")
+    ] = False,
+    atoms: Annotated[int | None, typer.Option(help="Atoms that scatter; default: as rankaae simulate.")] = None,
+    lmax: Annotated[int | None, typer.Option(help="Highest angular momentum; default: as rankaae simulate.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
 ) -> None:
     """Make a set; run it again to go on where it stopped.
 
     Example: python -m engine.embedded build oxides-3d --out data --workers 2
     """
-    settings = Settings(
-        mode="scf" if scf else "fast", n_atoms=atoms, lmax=lmax, energy_min_ev=ENERGY_MIN_EV,
-        energy_max_ev=ENERGY_MAX_EV,
-    )  # fmt: skip
+    settings = Settings(mode="scf" if scf else "fast", energy_min_ev=ENERGY_MIN_EV, energy_max_ev=ENERGY_MAX_EV)
+    settings = replace(settings, n_atoms=atoms or settings.n_atoms, lmax=lmax or settings.lmax)
     account = build_set(
         recipe_of(name), out, work or out / ".parts" / name, settings, elements=element, sites=sites, seed=seed,
         workers=workers, announce=_announce,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import engine
-from engine.batch.simulate import Progress, Simulate, Simulated, raw_spectra, simulate_sites
+from engine.batch.simulate import Progress, Simulate, Simulated, notes_of, raw_spectra, simulate_sites
 from engine.batch.sites import Site
 from engine.embedded.cards import Account, write_card, write_manifest
 from engine.embedded.recipes import Recipe
@@ -30,6 +32,7 @@ from engine.structures import describe_sites
 
 FloatArray = npt.NDArray[np.float64]
 Announce = Callable[[str], Progress]
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 ENERGY_MIN_EV = -20.0
 ENERGY_MAX_EV = 70.0
 ORIGIN = "multiple-scattering simulation of this program on generated structures, not measured and not FEFF"
@@ -92,12 +95,24 @@ def build_set(
         tables=tables,
         materials={f.element: list(f.material_of.values()) for f in families},
         failures=tuple(failure for f in families for failure in f.result.failures) + tuple(refused),
+        notes=_notes(families),
         origin=ORIGIN,
         energies=f"{recipe.points} points over {recipe.width_ev:g} eV per element",
     )
     write_card(account, out / f"{recipe.name}.md")
     write_manifest(account, out)
     return account
+
+
+def _notes(families: Sequence[_Family]) -> dict[str, int]:
+    """How many spectra carry each note, and how many fell back; numbers within a note are put aside."""
+    counts: Counter[str] = Counter()
+    for family in families:
+        for part in family.result.finished:
+            if part.about["mode"] == "neutral":
+                counts["potentials of overlapped neutral atoms"] += 1
+            counts.update({_NUMBER.sub("…", note) for note in notes_of(part)})
+    return dict(counts.most_common())
 
 
 def _simulated(

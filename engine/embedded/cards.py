@@ -39,7 +39,10 @@ NOT_FOR = """* Not for stating the oxidation state or coordination of a measured
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """What was built: files, settings, descriptors per element, structures per element, (site, reason) of failures."""
+    """What was built: files, settings, descriptors per element, structures per element, (site, reason) of failures.
+
+    ``notes`` are what the simulation had to say, with how many spectra it says it of.
+    """
 
     name: str
     title: str
@@ -50,6 +53,7 @@ class Account:
     tables: Mapping[str, pd.DataFrame]
     materials: Mapping[str, Sequence[Material]]
     failures: tuple[tuple[str, str], ...]
+    notes: Mapping[str, int]
     origin: str
     energies: str
 
@@ -95,6 +99,8 @@ def write_card(account: Account, path: Path) -> None:
     lines += ["", "## Class counts", ""]
     for element, table in account.tables.items():
         lines.append(f"* {element}: OS {_classes(table, 'OS')}; CN {_classes(table, 'CN')}")
+    lines += ["", "## Notes of the simulation", ""]
+    lines += [f"* {count} spectra: {note}" for note, count in account.notes.items()] or ["None."]
     lines += ["", f"## Failures: {len(account.failures)}", ""]
     lines += [f"* {site}: {reason}" for site, reason in account.failures] or ["None."]
     lines += ["", "## What it must not be used for", "", NOT_FOR, ""]

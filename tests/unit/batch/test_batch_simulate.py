@@ -64,7 +64,7 @@ def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) 
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     started = subprocess.Popen([sys.executable, str(script)], env=environment)
     try:
-        for _ in range(600):
+        for _ in range(2400):
             if all(m.is_file() and m.read_text() for m in marks):
                 break
             time.sleep(0.05)
