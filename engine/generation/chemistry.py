@@ -96,6 +96,9 @@ def coordinations(symbol: str, state: int) -> frozenset[str]:
 MOST_ANIONS: Mapping[str, int] = MappingProxyType({"B": 4, "C": 3, "N": 3, "P": 4, "S": 4, "Cl": 3, "Br": 3})
 """Small cations at ambient pressure: no more anions than this (no orthocarbonates, no six-fold phosphorus)."""
 
+ONLY_OXIDES = frozenset({"C", "N", "S", "Cl", "Br"})
+"""Elements that are cations among oxygen only (carbonate, nitrate, sulfate, chlorate, bromate)."""
+
 
 @cache
 def takes(symbol: str, state: int, coordination: int, planar: bool) -> bool:

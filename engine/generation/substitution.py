@@ -16,6 +16,7 @@ from engine.generation.chemistry import (
     CLOSED_TRANSITION,
     MOST_ANIONS,
     NUMBERS,
+    ONLY_OXIDES,
     SPECTATORS,
     SQUARE_PLANAR,
     coordinations,
@@ -115,7 +116,7 @@ def _candidates(slot: Slot, absorber: str, states: tuple[int, ...], anion: str) 
     result = []
     for symbol, state in ions:
         fits = takes if symbol in ABSORBERS else _fits
-        if fits(symbol, state, slot.coordination, slot.planar):
+        if (anion == "O" or symbol not in ONLY_OXIDES) and fits(symbol, state, slot.coordination, slot.planar):
             try:
                 wanted = ideal_bond(symbol, state, anion, slot.coordination)
             except DataError:
