@@ -72,16 +72,11 @@ def test_errors_of_the_command_are_one_line(tmp_path: Path) -> None:
             CliRunner().invoke(app, [*ask, "--element", "Ti", *options], catch_exceptions=False)
 
 
-def test_the_average_over_distinct_sites_is_that_over_all(tmp_path: Path) -> None:
-    spinel = Structure.from_spacegroup(
-        "Fd-3m", Lattice.cubic(8.08), ["Co", "Co", "O"], [[0, 0, 0], [5 / 8, 5 / 8, 5 / 8], [0.388, 0.388, 0.388]]
-    ).get_primitive_structure()
-    few = tmp_path / "few.parquet"
-    simulated(spinel, "Co", few)
-    every = simulated(spinel, "Co", tmp_path / "all.parquet", all_sites=True)
-    mean = read_set(tmp_path / "few.mean.parquet").mu[0]
-    assert every.shape[0] == 6
-    np.testing.assert_allclose(mean, every.mean(axis=0), atol=0.02)  # the two grids differ by a fraction of an eV
+def test_the_mean_of_distinct_sites_is_that_of_all(tmp_path: Path) -> None:
+    simulated(RUTILE, "Ti", tmp_path / "few.parquet")
+    every = simulated(RUTILE, "Ti", tmp_path / "all.parquet", all_sites=True)
+    assert every.shape[0] == 2
+    np.testing.assert_allclose(read_set(tmp_path / "few.mean.parquet").mu[0], every.mean(axis=0), atol=1e-4)
 
 
 def test_a_large_cell_gives_the_spectrum_of_the_small_one(tmp_path: Path) -> None:
