@@ -1,0 +1,178 @@
+"""What the embedded sets hold, and what they are worth on spectra of FEFF9.
+
+    python -m tests.benchmarks.embedded_sets [--data data] [--part sanity|trends|families|transfer]
+
+sanity    every element of both sets: spectra that are negative, jump, start high, do not settle near 1 or have no edge
+trends    each family of oxides-3d: edge against oxidation state; pre-edge peak of Ti, V, Cr against coordination
+families  each family beside FEFF9's spectra of the same element in `tm_unlabelled`: mean spectrum after the best common
+          shift, and how much of FEFF's variance the leading components of ours hold
+transfer  RankAAE trained on simulated Cu oxides, scored on FEFF9's `cu_feff`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow.parquet as pq
+from scipy.stats import spearmanr
+
+from engine.io import read_set
+from engine.spectra import SpectraSet, spectral_descriptors
+
+FloatArray = npt.NDArray[np.float64]
+REPOSITORY = Path(__file__).resolve().parents[2]
+REAL_DATA = Path(os.environ.get("RANKAAE_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+FAMILIES = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
+SHIFTS_EV = np.arange(-8.0, 8.01, 0.1)
+LARGEST_JUMP_PER_EV = 2.5
+COMPONENTS = 6
+
+
+def oxides(data: Path) -> dict[str, SpectraSet]:
+    return {el: read_set(data / "oxides-3d" / f"oxides-3d-{el}.parquet") for el in FAMILIES}
+
+
+def periodic(data: Path) -> tuple[pd.DataFrame, FloatArray, dict[str, float], float]:
+    """Ids and descriptors, mu (n, m), first energy by element, step in eV."""
+    table = pq.read_table(data / "periodic-47.parquet")
+    mu = np.stack(table.column("mu").to_numpy()).astype(np.float64)
+    metadata = table.schema.metadata
+    starts = json.loads(metadata[b"energy_start_ev"])
+    return table.drop(["mu"]).to_pandas(), mu, starts, float(metadata[b"energy_step_ev"])
+
+
+def troubles(mu: FloatArray, step_ev: float) -> dict[str, int]:
+    """How many spectra (n, m) break each rule of a sane absorption edge."""
+    tail = mu[:, -round(10 / step_ev) :].mean(axis=1)
+    jump = np.abs(np.diff(mu, axis=1)).max(axis=1) / step_ev
+    rises = ((mu[:, 1:] >= 0.5) & (mu[:, :-1] < 0.5)).sum(axis=1)
+    return {
+        "sites": len(mu),
+        "negative": int((mu.min(axis=1) < -1e-3).sum()),
+        "jumps": int((jump > LARGEST_JUMP_PER_EV).sum()),
+        "starts above 0.3": int((mu[:, 0] > 0.3).sum()),
+        "tail off 1 by > 0.3": int((np.abs(tail - 1) > 0.3).sum()),
+        "no edge": int((rises == 0).sum()),
+        "falls below 0.5 after edge": int((rises > 1).sum()),
+        "peak above 4": int((mu.max(axis=1) > 4).sum()),
+    }
+
+
+def sanity(data: Path) -> None:
+    rows = {f"oxides-3d {el}": troubles(s.mu.astype(float), np.diff(s.energy_ev)[0]) for el, s in oxides(data).items()}
+    frame, mu, starts, step = periodic(data)
+    for element in starts:
+        rows[f"periodic-47 {element}"] = troubles(mu[(frame["element"] == element).to_numpy()], step)
+    table = pd.DataFrame(rows).T
+    table.loc["all"] = table.sum()
+    print(f"\n{table.to_string()}")
+
+
+def trends(data: Path) -> None:
+    print("\nedge at half height (eV, mean ± standard error) by oxidation state, and slope over all sites")
+    sets = oxides(data)
+    for element, spectra in sets.items():
+        edge = spectral_descriptors(spectra.energy_ev, spectra.mu)["E_edge"].to_numpy()
+        state = spectra.descriptors["OS"].to_numpy()
+        known = np.isfinite(edge) & np.isfinite(state)
+        cells = []
+        for value in np.unique(state[known]):
+            these = edge[known & (state == value)]
+            cells.append(f"{value:+.0f}: {these.mean():.2f} ± {these.std() / np.sqrt(len(these)):.2f} ({len(these)})")
+        slope = np.polyfit(state[known], edge[known], 1)[0]
+        rank = spearmanr(state[known], edge[known]).statistic
+        print(f"  {element:3s} {slope:+.2f} eV per unit, SRCC {rank:.2f}   {'   '.join(cells)}")
+    print("\npre-edge: highest mu in the 10 eV below the edge less 2 eV, mean, by coordination number")
+    for element in ("Ti", "V", "Cr"):
+        spectra = sets[element]
+        edge = spectral_descriptors(spectra.energy_ev, spectra.mu)["E_main"].to_numpy()
+        window = (spectra.energy_ev > edge[:, None] - 22) & (spectra.energy_ev < edge[:, None] - 9)
+        height = np.where(window, spectra.mu, 0.0).max(axis=1)
+        highest = spectra.descriptors["OS"] == spectra.descriptors["OS"].max()
+        for label, chosen in (("all states", np.ones(len(edge), bool)), ("highest state", highest.to_numpy())):
+            cn = spectra.descriptors["CN"].to_numpy()
+            cells = [
+                f"CN {n:.0f}: {height[chosen & (cn == n)].mean():.3f} ({(chosen & (cn == n)).sum()})"
+                for n in (4, 5, 6)
+                if (chosen & (cn == n)).any()
+            ]
+            print(f"  {element:3s} {label:14s} {'   '.join(cells)}")
+
+
+def families(data: Path) -> None:
+    """Spectra of both are brought to unit area over the common range, as FEFF's are on an arbitrary scale here."""
+    table = pq.read_table(REAL_DATA / "tm_unlabelled" / "spectra.parquet")
+    starts = json.loads(table.schema.metadata[b"energy_start_ev"])
+    frame = table.to_pandas()
+    print(f"\nbeside FEFF9 (tm_unlabelled): r of means, shift, share of FEFF's variance in our {COMPONENTS} components")
+    for element, ours in oxides(data).items():
+        rows = frame[(frame["element"] == element) & (frame["code"] == "FEFF")]
+        if rows.empty:
+            continue
+        theirs = np.stack(rows["mu"].to_numpy()).astype(np.float64)
+        energy = starts[element] + 0.25 * np.arange(theirs.shape[1])
+        best = max((_means(ours, energy, theirs, d), d) for d in SHIFTS_EV)
+        a, b = _aligned(ours, energy, theirs, best[1])
+        axes = np.linalg.svd(a - a.mean(0), full_matrices=False)[2][:COMPONENTS]
+        own = np.linalg.svd(b - b.mean(0), full_matrices=False)[2][:COMPONENTS]
+        centred = b - b.mean(0)
+        held = [float(((centred @ v.T) ** 2).sum() / (centred**2).sum()) for v in (axes, own)]
+        print(
+            f"  {element:3s} n {len(a):5d} and {len(b):5d}   r {best[0]:.4f}   shift {best[1]:+.1f} eV   "
+            f"variance {held[0]:.3f} (FEFF's own components {held[1]:.3f})   spread {a.std(0).mean() / b.std(0).mean():.2f}"
+        )
+
+
+def _aligned(ours: SpectraSet, energy: FloatArray, theirs: FloatArray, shift: float) -> tuple[FloatArray, FloatArray]:
+    inside = (energy >= ours.energy_ev[0] + shift) & (energy <= ours.energy_ev[-1] + shift)
+    a = np.stack([np.interp(energy[inside] - shift, ours.energy_ev, mu) for mu in ours.mu.astype(float)])
+    b = theirs[:, inside]
+    return a / a.mean(axis=1, keepdims=True), b / b.mean(axis=1, keepdims=True)
+
+
+def _means(ours: SpectraSet, energy: FloatArray, theirs: FloatArray, shift: float) -> float:
+    a, b = _aligned(ours, energy, theirs, shift)
+    return float(np.corrcoef(a.mean(0), b.mean(0))[0, 1])
+
+
+def transfer(data: Path) -> None:
+    def rankaae(*arguments: str) -> str:
+        command = [sys.executable, "-m", "engine.cli", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    with tempfile.TemporaryDirectory() as folder:
+        real, run = str(Path(folder) / "cu.parquet"), str(Path(folder) / "run")
+        rankaae("import", str(REAL_DATA / "cu_feff" / "rankaae_layout.csv.gz"), "--element", "Cu", "--out", real)
+        simulated = str(data / "oxides-3d" / "oxides-3d-Cu.parquet")
+        rankaae("train", simulated, "--descriptors", "OS,CN,OCN,NNRS,MOOD", "--free", "1", "--out", run)
+        print("\ntrained on simulated Cu oxides, |SRCC| of the selected member")
+        for name, options in (("own test part", ()), ("FEFF9, all of cu_feff", ("--on", real))):
+            result = json.loads(rankaae("score", run, "--json", "--no-baselines", *options))
+            member = result["members"][result["selected"]]
+            cells = "  ".join(f"{key} {abs(value['srcc']):.3f}" for key, value in member["descriptors"].items())
+            print(f"  {name:22s} {cells}   RMSE {member['reconstruction_rmse']:.4f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = {"sanity": sanity, "trends": trends, "families": families, "transfer": transfer}
+    parser.add_argument("--data", type=Path, default=REPOSITORY / "data")
+    parser.add_argument("--part", action="append", choices=parts)
+    options = parser.parse_args()
+    if not REAL_DATA.is_dir():
+        raise SystemExit(f"real data not found in {REAL_DATA} (set RANKAAE_REAL_DATA)")
+    for name in options.part or parts:
+        parts[name](options.data)
+
+
+if __name__ == "__main__":
+    main()
