@@ -126,9 +126,10 @@ def families(data: Path) -> None:
         own = np.linalg.svd(b - b.mean(0), full_matrices=False)[2][:COMPONENTS]
         centred = b - b.mean(0)
         held = [float(((centred @ v.T) ** 2).sum() / (centred**2).sum()) for v in (axes, own)]
+        spread = a.std(0).mean() / b.std(0).mean()
         print(
             f"  {element:3s} n {len(a):5d} and {len(b):5d}   r {best[0]:.4f}   shift {best[1]:+.1f} eV   "
-            f"variance {held[0]:.3f} (FEFF's own components {held[1]:.3f})   spread {a.std(0).mean() / b.std(0).mean():.2f}"
+            f"variance {held[0]:.3f} (FEFF's own components {held[1]:.3f})   spread {spread:.2f}"
         )
 
 
