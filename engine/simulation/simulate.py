@@ -22,7 +22,7 @@ from engine.simulation.xc import wigner_seitz_radius
 
 STEP_EV = 0.25
 
-DENSITY_CLUSTERS = {"fast": ((40, 2),), "scf": ((30, 2), (60, 3))}
+DENSITY_CLUSTERS = {"fast": ((20, 2), (40, 2)), "scf": ((30, 2), (60, 3))}
 SECOND_TRY = ((20, 2), (40, 3))
 """Atoms and lmax of the clusters from which the density is made, one stage after the other."""
 
