@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from engine.analysis.scores import FloatArray, MemberScores, choose_thresholds, is_categorical, score_member
 from engine.analysis.selection import selection_scores
 from engine.model.latent_model import LatentModel
+from engine.spectra import Split
 
 
-def calibrated(member: LatentModel, mu: FloatArray, labels: FloatArray, categorical: Sequence[bool]) -> LatentModel:
-    """The member with thresholds chosen on (validation) spectra (n, m) and labels (n, d)."""
-    z = member.encode(mu)
-    known = [len(np.unique(column[~np.isnan(column)])) > 0 for column in labels.T]
+def calibrated(
+    member: LatentModel, mu: FloatArray, labels: FloatArray, split: Split, categorical: Sequence[bool]
+) -> LatentModel:
+    """The member with thresholds fitted on training and chosen on validation spectra; mu (n, m) and labels (n, d)."""
+    train, validation = split.train, split.validation
+    z_train, z = member.encode(mu[train]), member.encode(mu[validation])
     cuts = tuple(
-        choose_thresholds(z[:, i], labels[:, i]) if categorical[i] and known[i] else None
+        choose_thresholds(z_train[:, i], labels[train, i], z[:, i], labels[validation, i]) if categorical[i] else None
         for i in range(labels.shape[1])
     )
     return replace(member, thresholds=cuts)

@@ -85,7 +85,6 @@ def train(
     """
     run = Run(folder)
     target = pick_device(device)
-    torch.set_flush_denormal(True)
     if resume and (folder / "config.toml").exists():
         split = _check_resume(run, spectra, config)
         if run.finished:
@@ -137,14 +136,17 @@ def _quicker_products() -> Iterator[None]:
     """Lets PyTorch take its quicker float32 matrix products: oneDNN's on a CPU, TF32 on a GPU.
 
     They may multiply with fewer digits (bfloat16 on some processors) but add in float32. On a CPU they can take half
-    the time of the others. What is stored, scored and used afterwards is computed outside.
+    the time of the others. Numbers too small for normal form count as zero. What is stored, scored and used afterwards
+    is computed outside.
     """
     before = torch.get_float32_matmul_precision()
+    torch.set_flush_denormal(True)
     torch.set_float32_matmul_precision("medium")
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+        torch.set_flush_denormal(False)
 
 
 class _Training:
@@ -297,7 +299,7 @@ class _Training:
         done: list[LatentModel] = []
         for member in members:
             member.networks.measure(torch.from_numpy(mu[train_rows])[None])
-            member = calibrated(member, mu[validation], self.labels[validation], categorical)
+            member = calibrated(member, mu, self.labels, self.split, categorical)
             percentiles = np.percentile(member.encode(mu[test]), np.arange(101), axis=0)
             done.append(replace(member, latent_percentiles=percentiles))
         on_validation = [evaluate(member, mu[validation], self.labels[validation]) for member in done]

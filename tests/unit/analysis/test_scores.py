@@ -60,7 +60,7 @@ def test_thresholds_are_as_good_as_exhaustive_search(seed: int, n: int, classes:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, n).astype(float)
     z = labels + rng.normal(size=n)
-    chosen = scores.choose_thresholds(z, labels, blur=0)
+    chosen = scores.fit_thresholds(z, labels, blur=0)
     got = scores.classification_score(labels, chosen.classify(z))[0]
     present = np.unique(labels)
     edges = np.concatenate([[-np.inf], np.sort(z), [np.inf]])
@@ -75,7 +75,8 @@ def test_thresholds_recover_separated_classes_and_keep_unknown_out() -> None:
     z = np.concatenate([np.linspace(0, 1, 30), np.linspace(2, 3, 40), np.linspace(5, 6, 10)])
     labels = np.repeat([1.0, 2.0, 3.0], [30, 40, 10])
     labels[0] = np.nan
-    thresholds = scores.choose_thresholds(z, labels)
+    thresholds = scores.choose_thresholds(z, labels, z[::2], labels[::2])
+    assert thresholds is not None
     assert thresholds.classes == (1, 2, 3)
     assert (thresholds.classify(np.array([0.5, 2.5, 5.5])) == [1, 2, 3]).all()
     assert scores.descriptor_score(z, labels, thresholds).f1 == 1
