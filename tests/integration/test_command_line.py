@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -13,17 +12,10 @@ import pandas as pd
 import pytest
 
 from engine.io import read_set
+from tests.command import rankaae
 from tests.synthetic import make_set
 
 TINY = ["--set", "hidden=16", "--set", "layers=3", "--set", "epochs=4", "--set", "batch_size=40", "--threads", "1"]
-
-
-def rankaae(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "engine.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def write_csv(path: Path, n: int = 120) -> pd.DataFrame:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +17,13 @@ from engine.cli import app
 from engine.errors import ConfigError, DataError
 from engine.io import read_set
 from engine.simulation.simulate import Settings
+from tests.command import rankaae
 
 RUTILE = Structure.from_spacegroup(
     "P4_2/mnm", Lattice.tetragonal(4.594, 2.958), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
 )
 TINY = ("--set", "n_atoms=7", "--set", "lmax=1", "--workers", "1")
 SETTINGS = Settings(n_atoms=7, lmax=1)
-
-
-def rankaae(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "engine.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def simulated(structure: Structure, element: str, out: Path, **options: object) -> np.ndarray:
