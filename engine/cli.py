@@ -237,7 +237,7 @@ def simulate(
     scf: Annotated[
         bool,
         typer.Option(
-            "--scf/--fast", help="Density from larger clusters, at ten times the cost, or from small ones (default)."
+            "--scf/--fast", help="Density from larger clusters, at several times the cost, or from small ones."
         ),
     ] = False,
     all_sites: Annotated[bool, typer.Option("--all-sites", help="Every site, not one of each symmetry class.")] = False,

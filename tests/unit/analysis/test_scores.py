@@ -82,6 +82,21 @@ def test_thresholds_recover_separated_classes_and_keep_unknown_out() -> None:
     assert scores.descriptor_score(z, labels, thresholds).f1 == 1
 
 
+def test_thresholds_are_fitted_on_training_and_chosen_on_validation() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(4, 7, 400).astype(float)
+    z = labels + 0.6 * rng.normal(size=400)
+    train, validation = slice(0, 300), slice(300, 400)
+    chosen = scores.choose_thresholds(z[train], labels[train], z[validation], labels[validation])
+    candidates = [scores.fit_thresholds(z[train], labels[train], blur) for blur in scores.CUT_BLURS]
+    on_validation = [scores.classification_score(labels[validation], c.classify(z[validation]))[0] for c in candidates]
+    assert chosen == candidates[int(np.argmax(on_validation))]
+    assert len(set(candidates)) > 1
+    unknown = np.full(100, np.nan)
+    assert scores.choose_thresholds(z[train], labels[train], z[validation], unknown) == candidates[0]
+    assert scores.choose_thresholds(z[:100], unknown, z[validation], labels[validation]) is None
+
+
 def test_normality_prefers_a_gaussian() -> None:
     rng = np.random.default_rng(4)
     gauss, flat = rng.normal(size=(2000, 2)), rng.uniform(size=(2000, 2)) ** 4
