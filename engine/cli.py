@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
+OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
 
 
 def main() -> NoReturn:
@@ -188,16 +189,18 @@ def _with_expression(spectra: SpectraSet, text: str) -> SpectraSet:
 @app.command()
 def info(
     path: Annotated[Path, typer.Argument(metavar="SET.parquet", help="A set written by rankaae import.")],
+    element: OfElement = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a set holds: sites, energies, descriptors, origin.
 
     Example: rankaae info cu.parquet --json
     """
-    from engine.io import read_set
+    from engine.io import holds_steps, load_set, read_steps
     from engine.spectra import set_info
 
-    content: dict[str, Any] = set_info(read_set(path))
+    content: dict[str, Any]
+    content = read_steps(path).info() if element is None and holds_steps(path) else set_info(load_set(path, element))
     if as_json:
         _print_json(content)
         return
@@ -322,6 +325,7 @@ def train(
         list[str] | None, typer.Option("--set", help="Any other setting, as NAME=VALUE; may be repeated.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings; replaces all options above.")] = None,
+    element: OfElement = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in --out.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
@@ -333,7 +337,7 @@ def train(
     """
     import torch
 
-    from engine.io import read_set
+    from engine.io import load_set
     from engine.model.config import TrainConfig, make_config
     from engine.model.training import train as run_training
 
@@ -360,12 +364,13 @@ def train(
             elif event["event"] == "seed_failed":
                 _complain("warning", f"seed {event['seed']}: {event['reason']}")
 
-        run = run_training(read_set(path), path, settings, out, resume=resume, device=device, on_event=follow)
+        spectra = load_set(path, element)
+        run = run_training(spectra, path, settings, out, resume=resume, device=device, on_event=follow)
     if as_json:
         table = run.scores()
         _print_json({"run": str(out), "selected": run.selected(), "seeds": table["seed"].tolist()})
     else:
-        _print("\n".join([*_score_lines(_scores(out, None, baselines=False)), f"wrote {out}"]))
+        _print("\n".join([*_score_lines(_scores(out, None, None, baselines=False)), f"wrote {out}"]))
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -379,12 +384,14 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
-def _scores(run: Path, on: Path | None, *, baselines: bool) -> dict[str, Any]:
-    from engine.io import read_set
+def _scores(run: Path, on: Path | None, element: str | None, *, baselines: bool) -> dict[str, Any]:
+    from engine.io import load_set
     from engine.model.report import score_run
     from engine.model.run import Run
 
-    other = read_set(on) if on is not None else None
+    if element is not None and on is None:
+        raise ConfigError("--element chooses among the sites of another set; name it with --on")
+    other = load_set(on, element) if on is not None else None
     return score_run(Run(run), other, baselines=baselines, jobs=os.cpu_count() or 1)
 
 
@@ -431,6 +438,7 @@ def score(
     on: Annotated[
         Path | None, typer.Option(help="Score on every site of this set instead of the run's test part.")
     ] = None,
+    element: OfElement = None,
     baselines: Annotated[bool, typer.Option(help="Fit and score PCA and ExtraTrees beside it.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -438,7 +446,7 @@ def score(
 
     Example: rankaae score runs/cu --json
     """
-    result = _scores(run, on, baselines=baselines)
+    result = _scores(run, on, element, baselines=baselines)
     if as_json:
         _print_json(result)
     else:

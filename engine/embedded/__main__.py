@@ -1,4 +1,4 @@
-"""``python -m engine.embedded``: makes the embedded sets."""
+"""``python -m engine.embedded``: makes the embedded sets and the models trained on them, and checks their files."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from typing import Annotated
 import typer
 
 from engine.embedded.build import ENERGY_MAX_EV, ENERGY_MIN_EV, build_set
+from engine.embedded.manifest import data_folder, read_embedded
 from engine.embedded.recipes import RECIPES, recipe_of
-from engine.errors import EngineError
+from engine.errors import DataError, EngineError
 from engine.simulation.simulate import Settings
 
-app = typer.Typer(help="Make the sets that come with the program.", add_completion=False, rich_markup_mode=None)
-
-
-@app.callback()
-def _group() -> None:
-    """Make the sets that come with the program."""
+app = typer.Typer(
+    help="Make and check the sets and models that come with the program.", add_completion=False, rich_markup_mode=None
+)
 
 
 @app.command()
@@ -51,6 +49,59 @@ def build(
     size = sum(file.stat().st_size for file in account.files) / 1e6
     failed = f", {len(account.failures)} failed (listed in the card)" if account.failures else ""
     typer.echo(f"{name}: {account.n} spectra in {len(account.files)} files, {size:.1f} MB{failed}")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="A set that is named in OUT/manifest.toml.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the set; models go into its folder models.")],
+    work: Annotated[Path | None, typer.Option(help="Folder of unfinished runs; default: OUT/.parts/models.")] = None,
+    element: Annotated[list[str] | None, typer.Option(help="Only this element; may be repeated.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes, one element each.")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads per process.")] = 1,
+) -> None:
+    """Train a model on each element of a set; run it again to go on where it stopped.
+
+    Example: python -m engine.embedded train oxides-3d --out data
+    """
+    from engine.embedded.models import train_models
+
+    done = train_models(
+        name, out, work or out / ".parts" / "models", elements=element, workers=workers, threads=threads,
+        progress=_report,
+    )  # fmt: skip
+    for model in done:
+        typer.echo(f"{model.name}: {model.bytes / 1e6:.1f} MB{', kept as it was' if model.kept else ''}")
+
+
+@app.command()
+def check(
+    folder: Annotated[Path | None, typer.Argument(help="Default: what RANKAAE_DATA names, or data.")] = None,
+) -> None:
+    """Compare every file that the manifest names with its size and SHA-256.
+
+    Example: python -m engine.embedded check data
+    """
+    folder = folder or data_folder()
+    embedded = read_embedded(folder)
+    if embedded is None:
+        raise DataError(f"{folder}: has no manifest.toml")
+    wrong = 0
+    for file in embedded.files:
+        try:
+            file.check()
+        except DataError as problem:
+            wrong += 1
+            typer.echo(f"wrong: {problem}", err=True)
+    if wrong:
+        raise DataError(f"{wrong} of {len(embedded.files)} files are not those of the manifest")
+    typer.echo(f"{len(embedded.files)} files are those of the manifest")
+
+
+def _report(label: str, done: int, total: int) -> None:
+    """Says in a training process how far it is."""
+    if done == total or done % 50 == 0:
+        typer.echo(f"{label}: epoch {done} of {total}", err=True)
 
 
 def _announce(label: str) -> Callable[[int, int], None]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import engine
 from engine.batch.simulate import Progress, Simulate, Simulated, notes_of, raw_spectra, simulate_sites
 from engine.batch.sites import Site
-from engine.embedded.cards import Account, write_card, write_manifest
+from engine.embedded.cards import Account, write_card, write_entry
 from engine.embedded.recipes import Recipe
 from engine.embedded.structures import make_structures, read_structures
 from engine.errors import DataError
@@ -100,7 +100,7 @@ def build_set(
         energies=f"{recipe.points} points over {recipe.width_ev:g} eV per element",
     )
     write_card(account, out / f"{recipe.name}.md")
-    write_manifest(account, out)
+    write_entry(account, out)
     return account
 
 

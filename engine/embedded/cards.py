@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import tomli_w
 
+from engine.embedded.manifest import file_entry, put_entry
 from engine.generation.materials import Material
 from engine.io.files import atomic_target
 
 RANGES = ("OS", "CN", "OCN", "NNRS", "MOOD", "BL_MEAN")
-MANIFEST = "manifest.toml"
 UNITS = {"energy": "eV, absolute photon energy", "mu": "atomic background is 1 at 50 eV above the Fermi level"}
 
 HOW = """Structures are not taken from any database. They are published standard compounds, and structure types (those
@@ -115,27 +111,12 @@ def _classes(table: pd.DataFrame, name: str) -> str:
     return ", ".join(f"{value}: {count}" for value, count in sorted(counts.items())) or "–"
 
 
-def write_manifest(account: Account, folder: Path) -> None:
-    """Puts the set's entry (files with hash, units, origin) into ``manifest.toml`` of ``folder``, beside the others."""
-    path = folder / MANIFEST
-    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    entries = [entry for entry in content.get("set", []) if entry.get("name") != account.name]
-    files = [
-        {"path": file.relative_to(folder).as_posix(), "sha256": sha256_of(file), "bytes": file.stat().st_size}
-        for file in account.files
-    ]
-    entries.append(
-        {
-            "name": account.name, "title": account.title, "card": f"{account.name}.md", "spectra": account.n,
-            "elements": list(account.tables), "units": UNITS, "origin": account.origin, "seed": account.seed,
-            "program": account.version, "settings": dict(account.settings), "files": files,
-        }
-    )  # fmt: skip
-    content["set"] = sorted(entries, key=lambda entry: str(entry["name"]))
-    with atomic_target(path) as temporary:
-        temporary.write_text(tomli_w.dumps(content), encoding="utf-8")
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def write_entry(account: Account, folder: Path) -> None:
+    """Puts the set's entry (files with hash, units, origin) into the manifest of ``folder``, beside the others."""
+    entry = {
+        "name": account.name, "title": account.title, "card": f"{account.name}.md", "spectra": account.n,
+        "elements": list(account.tables), "units": UNITS, "origin": account.origin, "seed": account.seed,
+        "program": account.version, "settings": dict(account.settings),
+        "files": [file_entry(file, folder) for file in account.files],
+    }  # fmt: skip
+    put_entry(folder, "set", entry)

@@ -8,21 +8,25 @@ from engine.io.csv_layout import read_csv_layout
 from engine.io.feff import RunLog, XmuData, read_log, read_xmu
 from engine.io.feff_tree import StructureTools, read_feff_tree
 from engine.io.parquet import read_set, write_set
-from engine.io.source import FirstShell, import_source
-from engine.io.tables import read_site_table, read_step_table
+from engine.io.source import FirstShell, holds_steps, import_source, load_set
+from engine.io.tables import StepTable, read_site_table, read_step_table, read_steps
 
 __all__ = [
     "FirstShell",
     "RunLog",
+    "StepTable",
     "StructureTools",
     "XmuData",
+    "holds_steps",
     "import_source",
+    "load_set",
     "read_csv_layout",
     "read_feff_tree",
     "read_log",
     "read_set",
     "read_site_table",
     "read_step_table",
+    "read_steps",
     "read_xmu",
     "write_set",
 ]

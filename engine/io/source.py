@@ -76,6 +76,37 @@ def import_source(
     return assemble(raw, grid)
 
 
+def load_set(path: Path, element: str | None = None) -> SpectraSet:
+    """The set in a file of this program, or one element of a common-step table on its own energies; nothing resampled.
+
+    ``element`` keeps the sites of one absorber; a table that holds several needs it. What a table's spectra are refused
+    for is told in the steps. Raises DataError as ``read_set`` does, and when the element is not there or not named.
+    """
+    if not holds_steps(path):
+        return _of_element(read_set(path), path.name, element)
+    raw = read_step_table(open_table(path), path.name, element)
+    raw.on_one_grid = True
+    spectra, report = assemble(raw, None)
+    left_out = tuple(f"{refusal.count} spectra left out: {refusal.reason}" for refusal in report.refused)
+    return replace(spectra, steps=(*spectra.steps, *left_out))
+
+
+def holds_steps(path: Path) -> bool:
+    """Whether the Parquet file at ``path`` is a common-step table."""
+    check_file(path)
+    schema = table_schema(path)
+    return METADATA_KEY not in (schema.metadata or {}) and is_step_table(schema)
+
+
+def _of_element(spectra: SpectraSet, name: str, element: str | None) -> SpectraSet:
+    if element is None:
+        return spectra
+    rows = spectra.element == element
+    if not rows.any():
+        raise DataError(f"{name}: has no {element}; it holds {', '.join(sorted(set(spectra.element.tolist())))}")
+    return spectra if rows.all() else spectra.take(rows, f"{int(rows.sum())} of {len(spectra)} sites: {element}")
+
+
 def _kind(source: Path) -> str:
     """Which reader a source needs: "runs", "set", "site table", "step table" or "csv"; DataError for anything else."""
     if source.is_dir():

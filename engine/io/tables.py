@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +19,55 @@ import pyarrow as pa
 
 from engine.errors import DataError
 from engine.io.names import material_and_site, site_name
-from engine.io.parquet import MU_COLUMN, is_number_list, mu_column, row_lengths, text_column
+from engine.io.parquet import MU_COLUMN, is_number_list, mu_column, open_table, row_lengths, text_column
 from engine.spectra.assemble import RawSpectra
 from engine.spectra.edges import element_of_energies
 from engine.spectra.report import Ledger
 from engine.spectra.spectra_set import FloatArray
 
 ENERGY_COLUMN = "energy_ev"
-START_KEY, STEP_KEY = b"energy_start_ev", b"energy_step_ev"
+START_KEY, STEP_KEY, ORIGIN_KEY = b"energy_start_ev", b"energy_step_ev", b"origin"
 # Numbers that say where a site is or how it was calculated, not what its surroundings are.
 NOT_DESCRIPTORS = frozenset({"site", "site_index", "index", "spacegroup", "space_group", "e_fermi", "e_fermi_ev"})
 ONLY_OXYGEN = ("only_O", "ONLY_O")
 NEIGHBOURS_COLUMN = "nn_elements"
 SPREAD_OF_SCALES = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class StepTable:
+    """A common-step table: n spectra of m points, whose energies are ``start_ev[element] + relative_ev``.
+
+    sites        (n, 3) text columns site_id, material_id, element
+    descriptors  (n, d) float64 columns; NaN means "not known"
+    mu           (n, m) float32
+    relative_ev  (m,) energies in eV from 0
+    start_ev     first energy in eV, absolute, by element
+    origin       one line: where the spectra come from
+    """
+
+    sites: pd.DataFrame
+    descriptors: pd.DataFrame
+    mu: npt.NDArray[np.float32]
+    relative_ev: FloatArray
+    start_ev: Mapping[str, float]
+    origin: str
+
+    def info(self) -> dict[str, object]:
+        """What the table holds, ready for JSON: counts, elements with their first energy, descriptors known."""
+        counts = Counter(self.sites["element"].tolist())
+        return {
+            "n": len(self.sites),
+            "materials": int(self.sites["material_id"].nunique()),
+            "elements": {symbol: {"n": counts[symbol], "start_ev": self.start_ev[symbol]} for symbol in sorted(counts)},
+            "grid": {
+                "width_ev": float(self.relative_ev[-1]),
+                "points": self.relative_ev.size,
+                "step_ev": float(self.relative_ev[1]),
+            },
+            "origin": self.origin,
+            "descriptors": {str(name): {"known": int(self.descriptors[name].count())} for name in self.descriptors},
+        }
 
 
 def is_site_table(schema: pa.Schema) -> bool:
@@ -75,6 +114,34 @@ def read_site_table(table: pa.Table, name: str, element: str | None = None) -> R
         origin=f"{name}, Parquet site table",
         where=[f"neighbours {neighbours[row]}" for row in rows] if neighbours else (),
         ledger=ledger,
+    )
+
+
+def read_steps(path: Path) -> StepTable:
+    """All elements of the common-step table at ``path``; DataError when it is none or does not fit itself."""
+    table, name = open_table(path), path.name
+    if not is_step_table(table.schema):
+        raise DataError(
+            f"{name}: no common-step table; need columns mu and element, and energy_start_ev and energy_step_ev in the "
+            "metadata"
+        )
+    starts, step = _starts(table, name)
+    elements = text_column(table, "element", name).tolist()
+    lacking = sorted(set(elements) - set(starts))
+    if lacking:
+        raise DataError(f"{name}: the metadata gives no start energy for {lacking[0]}")
+    mu = mu_column(table, name)
+    if mu.shape[1] < 2:
+        raise DataError(f"{name}: spectra have {mu.shape[1]} points; need at least 2")
+    sites = _site_ids(table, name)
+    ids = {"site_id": sites, "material_id": _materials(table, sites, name), "element": elements}
+    return StepTable(
+        sites=pd.DataFrame(ids),
+        descriptors=_descriptors(table),
+        mu=mu,
+        relative_ev=step * np.arange(mu.shape[1]),
+        start_ev=starts,
+        origin=_origin(table, name),
     )
 
 
@@ -132,7 +199,7 @@ def read_step_table(table: pa.Table, name: str, element: str | None, code: str |
         descriptors=_descriptors(table).iloc[rows].reset_index(drop=True),
         source=name,
         kind="Parquet common-step table",
-        origin=f"{name}, Parquet common-step table, {chosen}{which}",
+        origin=f"{_origin(table, name)}, {chosen}{which}",
         ledger=ledger,
     )
 
@@ -226,6 +293,12 @@ def _starts(table: pa.Table, name: str) -> tuple[dict[str, float], float]:
     if not (np.isfinite(step) and step > 0 and all(np.isfinite(start) for start in starts.values())):
         raise DataError(f"{name}: energy step is {step}; need finite starts and a step above 0 eV")
     return starts, step
+
+
+def _origin(table: pa.Table, name: str) -> str:
+    """Where the spectra come from, as the metadata says, or the file."""
+    stored: bytes = (table.schema.metadata or {}).get(ORIGIN_KEY, b"")
+    return stored.decode(errors="replace") or f"{name}, Parquet common-step table"
 
 
 def _unique_names(sites: list[str], labels: list[npt.NDArray[np.str_]]) -> list[str]:

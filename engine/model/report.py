@@ -26,7 +26,8 @@ def score_run(run: Run, other: SpectraSet | None = None, *, baselines: bool = Tr
 
     On the run's own test part, or on every site of ``other``, whose spectra must cover the model's grid and are brought
     onto it by cubic spline. Baselines are fitted on the run's training part; PCA has as many components as the model
-    has axes. They are kept in the run folder, as they cost far more than the members' scores.
+    has axes. They are kept in the run folder, as they cost far more than the members' scores,
+    except in one that came with the program.
     """
     config, members = run.config(), load_members(run)
     names = config.descriptors
@@ -90,7 +91,8 @@ def _baselines(run: Run, mu: FloatArray, labels: FloatArray, jobs: int, key: str
             "pca": {"n_components": len(pca.axis_names), "reconstruction_rmse": rmse, "reconstruction_mae": mae},
             "extra_trees": {name: _descriptor(asdict(score)) for name, score in trees.items()},
         }
-        run.write_json("baselines.json", known)
+        if not run.read_only:
+            run.write_json("baselines.json", known)
     found: dict[str, Any] = known[key]
     return found
 

@@ -1,7 +1,7 @@
 """The run folder: what a training leaves on disk, written so that a crash at any moment leaves the last good state.
 
 config.toml          every setting
-data.json            the set: path, hash, size, origin; the split as row numbers
+data.json            the set: path, absorber, hash, size, origin; the split as row numbers
 events.jsonl         one JSON line per event while it runs (start, epoch, seed_failed, end)
 checkpoint.safetensors, history.parquet   state of an unfinished training, for --resume; history stays
 weights.safetensors  the kept weights of every finished seed (leading seed axis), energies and latent percentiles
@@ -26,7 +26,7 @@ import safetensors
 import safetensors.numpy
 
 from engine.errors import DataError, RunError
-from engine.io import read_set
+from engine.io import load_set
 from engine.io.files import atomic_target
 from engine.model.config import TrainConfig
 from engine.spectra import SpectraSet, Split, set_hash
@@ -53,6 +53,11 @@ class Run:
         """Whether the training came to its end: weights and scores are there."""
         return (self.path / "weights.safetensors").is_file() and (self.path / "scores.parquet").is_file()
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the run came with the program: it knows its set by the relative path alone, and stays as it is."""
+        return "path" not in self.data()
+
     def config(self) -> TrainConfig:
         """The settings; RunError when this is not a run folder."""
         if not (self.path / "config.toml").is_file():
@@ -72,11 +77,12 @@ class Run:
     def spectra(self) -> SpectraSet:
         """The set the run was trained on, found again by its path and checked by its hash."""
         data = self.data()
-        places = [Path(data["path"]), self.path / data["relative_path"]]
+        places = [Path(data["path"])] if "path" in data else []
+        places.append(self.path / data["relative_path"])
         found = next((place for place in places if place.is_file()), None)
         if found is None:
             raise RunError(f"{self.path}: the training set {places[0]} is gone; put it back to score this run")
-        spectra = read_set(found)
+        spectra = load_set(found, data.get("element"))
         if set_hash(spectra) != data["hash"]:
             raise RunError(f"{found}: changed since the run {self.path} was trained on it")
         return spectra

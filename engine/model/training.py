@@ -105,9 +105,11 @@ def _start_folder(run: Run, spectra: SpectraSet, set_path: Path, config: TrainCo
     except OSError as error:
         raise RunError(f"{folder}: cannot be made ({error.strerror or error})") from error
     absolute = set_path.resolve()
+    elements = np.unique(spectra.element).tolist()
     data = {
         "path": str(absolute),
         "relative_path": os.path.relpath(absolute, folder.resolve()),
+        "element": elements[0] if len(elements) == 1 else None,
         "hash": set_hash(spectra),
         "n": len(spectra),
         "origin": spectra.origin,

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.embedded.build import ENERGY_MAX_EV, ENERGY_MIN_EV, build_set
-from engine.embedded.cards import sha256_of
+from engine.embedded.manifest import sha256_of
 from engine.embedded.recipes import recipe_of
 from engine.embedded.structures import read_structures
 from engine.errors import ConfigError, DataError
