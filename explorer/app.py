@@ -5,23 +5,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 
+from engine.embedded.manifest import Embedded, data_folder, read_embedded
+from explorer.components.member import Member, open_member
 from explorer.jobs import Job, JobStore, Status
+from explorer.library import Library, is_embedded
 from explorer.messages import as_html
 from explorer.state import ExplorerState
 from explorer.views.data import DataView
 from explorer.views.drawing import Drawing
-from explorer.views.latent import LatentView, Model, Opened
+from explorer.views.latent import LatentView, Opened
 from explorer.views.notices import Notices
 from explorer.views.train import WORDS, TrainView
-from explorer.workspace import Workspace, real_data_file, workspace_from_environment
+from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_from_environment
 
 TITLE = "RankAAE Explorer"
-FIRST_SET = "cu_feff"
 PERIOD_MS = 500
 MODELS_KEPT = 32
 LATENT_TAB = 2
@@ -41,42 +44,48 @@ _LOADER = ThreadPoolExecutor(1, "open-model")
 
 
 @functools.cache
-def _store(workspace: Workspace) -> JobStore:
+def _store(workspace: Workspace, embedded: Embedded | None) -> JobStore:
     """The one store of a workspace in this server: it holds the processes that it has started."""
-    return JobStore(workspace)
+    return JobStore(Library(workspace, embedded))
 
 
 @functools.lru_cache(MODELS_KEPT)
-def _load_member(workspace: Workspace, run: str, member: int) -> Model:
-    """A member of a finished run; torch is imported here and nowhere else, and uses one thread beside a training."""
+def _load_member(folder: Path, member: int) -> Member:
+    """A member of the finished run in ``folder``; torch is imported here alone, and uses one thread."""
     import torch
 
     from engine.model.latent_model import load_member
     from engine.model.run import Run
 
     torch.set_num_threads(1)
-    return load_member(Run(workspace.run_path(run)), member)
+    run = Run(folder)
+    return open_member(load_member(run, member), run, member)
 
 
 class Explorer:
     """One session: its state, its views and what goes on between them."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace, self.store = workspace, _store(workspace)
+    def __init__(self, workspace: Workspace, data: Path | None = None) -> None:
+        """``data`` is the folder of embedded sets and models; one without a manifest offers none."""
+        self.notices = Notices(workspace.root, *((data,) if data else ()))
+        embedded = None
+        with self.notices.guard():
+            embedded = read_embedded(data) if data else None
+        self.store = _store(workspace, embedded)
+        self.library = self.store.library
         self.state = ExplorerState()
-        self.notices = Notices(workspace.root)
         self.drawing = Drawing(self.notices)
         self.state.param.watch(self._open_set, "dataset")
         self.data = DataView(self.state, self.store, self.notices, self.drawing)
         self.train = TrainView(self.state, self.store, self.notices, self.drawing)
-        self.latent = LatentView(self.state, self.store, self.notices, self.drawing, self._open_member)
+        self.latent = LatentView(self.state, self.store, self.notices, self._open_member)
         self.tabs = pmui.Tabs(
             ("Data", self.data), ("Train", self.train), ("Latent", self.latent), sizing_mode="stretch_width", margin=0
         )
         self.tabs.param.watch(self._tab_changed, "active")
         self.place = pn.pane.HTML("", margin=(0, 24), styles={"color": "white"}, css_classes=["place"])
         self.jobs_line = pn.pane.HTML("", margin=0, css_classes=["jobs-line"], styles=FOOTER)
-        self.state.param.watch(self._say_place, ["dataset", "run", "member", "sets", "jobs"])
+        self.state.param.watch(self._say_place, ["dataset", "run", "member", "sets", "runs"])
         self.state.param.watch(self._say_jobs, "jobs")
 
     def start(self) -> None:
@@ -116,37 +125,52 @@ class Explorer:
         )
 
     def _open_first(self) -> None:
-        """The real Cu set where it is found, imported once; else the newest set; else the drop zone."""
+        """The user's own sets come first, then an embedded one with its model in view, then the drop zone.
+
+        Without embedded sets the real Cu set is imported where it is found.
+        """
+        sets, first = self.state.sets, self.library.first_embedded_set()
         source = real_data_file()
-        _, status = self.state.jobs.get(FIRST_SET, (None, None))
-        there = FIRST_SET in self.state.sets or (status is not None and status.active)
-        if source is not None and not there:
-            self.store.start_import(source, FIRST_SET, job_id=FIRST_SET)
+        _, status = self.state.jobs.get(REAL_SET, (None, None))
+        there = REAL_SET in sets or (status is not None and status.active)
+        if not first and source is not None and not there:
+            self.store.start_import(source, REAL_SET, job_id=REAL_SET)
             self.state.look(self.store)
-        elif FIRST_SET in self.state.sets:
-            self.state.dataset = FIRST_SET
-        elif self.state.sets:
-            self.state.dataset = next(iter(self.state.sets))
+        elif REAL_SET in sets:
+            self.state.dataset = REAL_SET
+        elif sets and not is_embedded(next(iter(sets))):
+            self.state.dataset = next(iter(sets))
+        elif first:
+            self.state.dataset = first
+            if self.state.run:
+                self.tabs.active = LATENT_TAB
 
     def _importing(self) -> bool:
         return any(job.kind == "import" and status.active for job, status in self.state.jobs.values())
 
     def _open_set(self, event: Any) -> None:
-        from engine.io import read_set
-
         with self.notices.guard():
             self.state.spectra = None
             if event.new:
-                self.state.spectra = read_set(self.workspace.set_path(event.new))
+                self.state.spectra = self.library.spectra(event.new)
+                self._choose_model_of(event.new)
+
+    def _choose_model_of(self, dataset: str) -> None:
+        """Takes the newest model that was trained on a set; without one, the model stays."""
+        for run in self.state.runs:
+            source = self.library.set_of_model(run) if is_embedded(run) else self.state.jobs[run][0].source
+            if source == dataset:
+                self.latent.choose(run)
+                return
 
     def _open_member(self, run: str, member: int, then: Callable[[Opened], None]) -> None:
         """Loads a member beside the page's events, and hands it over when the page can be changed again."""
         doc = pn.state.curdoc
 
-        def hand_over(future: Future[Model]) -> None:
+        def hand_over(future: Future[Member]) -> None:
             doc.add_next_tick_callback(lambda: then(future.result))
 
-        future = _LOADER.submit(_load_member, self.workspace, run, member)
+        future = _LOADER.submit(_load_member, self.library.run_path(run), member)
         if doc is None:
             then(future.result)
         else:
@@ -167,11 +191,12 @@ class Explorer:
                 self.state.dataset = job.id
             else:
                 self.notices.show(f"{what} has finished; move its axes under Latent.", "success")
+                if job.source == self.state.dataset and self.tabs.active != LATENT_TAB:
+                    self.latent.choose(job.id)
 
     def _say_place(self, *_: Any) -> None:
         state = self.state
-        job = state.jobs.get(state.run, (None,))[0]
-        parts = {"Set": state.sets.get(state.dataset), "Model": job.title if job else None}
+        parts = {"Set": state.sets.get(state.dataset), "Model": state.runs.get(state.run)}
         self.place.object = as_html("   |   ".join(f"{what}: {name}" for what, name in parts.items() if name))
 
     def _say_jobs(self, *_: Any) -> None:
@@ -191,6 +216,6 @@ class Explorer:
 def build() -> pmui.Page:
     """The page of one new session."""
     pn.extension("filedropper", notifications=False)
-    explorer = Explorer(workspace_from_environment())
+    explorer = Explorer(workspace_from_environment(), data_folder())
     explorer.start()
     return explorer.page()

@@ -21,9 +21,10 @@ import tomli_w
 from engine.errors import EngineError, RunError
 from engine.io.files import atomic_target
 from engine.model.run import Run
+from explorer.library import Library
 from explorer.messages import tidy
 from explorer.runs import RunEvents
-from explorer.workspace import Workspace, make_folder, new_id
+from explorer.workspace import make_folder, new_id
 
 Kind = Literal["import", "train"]
 State = Literal["starting", "running", "cancelling", "done", "cancelled", "failed", "interrupted"]
@@ -68,10 +69,10 @@ class Status:
 
 
 class JobStore:
-    """The jobs of one workspace; one store serves all sessions of a server."""
+    """The jobs of one workspace, and the library they draw on; one store serves all sessions of a server."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
+    def __init__(self, library: Library) -> None:
+        self.library, self.workspace = library, library.workspace
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._events: dict[str, RunEvents] = {}
 
@@ -178,7 +179,7 @@ class JobStore:
             return replace(now, state="running" if answered else "starting")
         if ended is not None:
             state: State = "cancelled" if ended["status"] == "cancelled" else "failed"
-            return replace(now, state=state, message=tidy(str(ended["message"]), self.workspace.root))
+            return replace(now, state=state, message=tidy(str(ended["message"]), *self.library.roots))
         if Run(run).finished:
             return replace(now, state="done")
         return self._ended_early(job, now)
@@ -189,7 +190,7 @@ class JobStore:
             return replace(now, state="cancelled", message="stopped before it had begun")
         complaint = _complaint(self.workspace.job_path(job.id) / "log.txt")
         if complaint:
-            return replace(now, state="failed", message=tidy(self._named(job, complaint), self.workspace.root))
+            return replace(now, state="failed", message=tidy(self._named(job, complaint), *self.library.roots))
         return replace(now, message="its process is gone")
 
     def _named(self, job: Job, complaint: str) -> str:
@@ -197,9 +198,10 @@ class JobStore:
         return complaint.replace(job.source, job.title) if job.kind == "import" else complaint
 
     def _train(self, job_id: str, source: str, settings: Path) -> tuple[str, ...]:
-        spectra = Path(source) if Path(source).is_absolute() else self.workspace.set_path(source)
+        spectra, element = self.library.source_of(source)
+        only = ("--element", element) if element else ()
         out = self.workspace.run_path(job_id)
-        return ("train", str(spectra), "--config", str(settings), "--out", str(out), "--json")
+        return ("train", str(spectra), *only, "--config", str(settings), "--out", str(out), "--json")
 
     def _launch(self, job: Job) -> Job:
         folder = self.workspace.job_path(job.id)
@@ -239,7 +241,8 @@ class JobStore:
         folder = self.workspace.run_path(run_id)
         start = self.events(run_id).start or {}
         try:
-            source = str(Run(folder).data()["path"])
+            data = Run(folder).data()
+            source = self.library.id_of(str(data["path"]), data.get("element"))
         except (RunError, KeyError):
             source = ""
         return Job(run_id, "train", run_id, source, (), int(start.get("pid", 0)), float(start.get("time", 0.0)))

@@ -17,18 +17,18 @@ _COMMAND_WORDS = {
 }
 
 
-def message_of(error: BaseException, root: Path | None = None) -> str:
+def message_of(error: BaseException, *roots: Path) -> str:
     """One line for ``error``: an EngineError's own words, or a general line for anything else, which is logged."""
     if isinstance(error, EngineError):
-        return tidy(str(error), root)
+        return tidy(str(error), *roots)
     log.error("unforeseen error", exc_info=error)
     return UNFORESEEN
 
 
-def tidy(text: str, root: Path | None = None) -> str:
-    """An engine message without the workspace's path ``root`` and with buttons in place of command-line options."""
+def tidy(text: str, *roots: Path) -> str:
+    """An engine message without the paths of the folders ``roots`` and with buttons in place of options."""
     line = " ".join(text.split())
-    if root is not None:
+    for root in roots:
         line = line.replace(f"{root}/", "")
     for option, button in _COMMAND_WORDS.items():
         line = line.replace(option, button)

@@ -22,7 +22,8 @@ class ExplorerState(param.Parameterized):
     latent = param.List(default=[], item_type=float, doc="Latent point that is decoded, one number per axis.")
 
     spectra = param.Parameter(default=None, doc="The open SpectraSet, or None.")
-    sets = param.Dict(default={}, doc="Title by id of every set in the workspace, newest first.")
+    sets = param.Dict(default={}, doc="Title by id of every set: the workspace's, newest first, and the embedded ones.")
+    runs = param.Dict(default={}, doc="Title by id of every model to look at, in the same order.")
     jobs = param.Dict(default={}, doc="(Job, Status) by id of every job in the workspace, newest first.")
 
     def look(self, store: JobStore) -> dict[str, tuple[Status, Status]]:
@@ -34,12 +35,16 @@ class ExplorerState(param.Parameterized):
             for job_id, (_, status) in now.items()
             if job_id in before and before[job_id][1].state != status.state
         }
+        library = store.library
         sets = {set_id: now[set_id][0].title if set_id in now else set_id for set_id in store.workspace.set_ids()}
+        sets |= library.embedded_sets()
         changes: dict[str, Any] = {}
         if list(sets.items()) != list(self.sets.items()):
             changes["sets"] = sets
         if list(now.items()) != list(before.items()):
             changes["jobs"] = now
+        if "jobs" in changes or not self.runs:
+            changes["runs"] = _finished(store, now) | library.embedded_models()
         self.param.update(**changes)
         return changed
 
@@ -47,10 +52,11 @@ class ExplorerState(param.Parameterized):
         """Every training, newest first."""
         return [(job, status) for job, status in self.jobs.values() if job.kind == "train"]
 
-    def finished_runs(self, store: JobStore) -> dict[str, str]:
-        """Title by id of every run with a model to look at, newest first."""
-        return {
-            job.id: job.title
-            for job, status in self.trainings()
-            if status.state == "done" and Run(store.workspace.run_path(job.id)).finished
-        }
+
+def _finished(store: JobStore, jobs: dict[str, tuple[Job, Status]]) -> dict[str, str]:
+    """Title by id of every training of the workspace that has left a model, newest first."""
+    return {
+        job.id: job.title
+        for job, status in jobs.values()
+        if job.kind == "train" and status.state == "done" and Run(store.workspace.run_path(job.id)).finished
+    }

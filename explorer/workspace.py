@@ -22,6 +22,7 @@ from engine.errors import DataError, RunError
 
 VARIABLE = "RANKAAE_WORKSPACE"
 REAL_DATA_VARIABLE = "RANKAAE_REAL_DATA"
+REAL_SET = "cu_feff"
 MAX_UPLOAD_MB = 200
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -91,7 +92,7 @@ def workspace_from_environment() -> Workspace:
 def real_data_file() -> Path | None:
     """The published Cu K-edge set in its CSV layout, where the real data is found."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    path = Path(os.environ.get(REAL_DATA_VARIABLE) or default) / "cu_feff" / "rankaae_layout.csv.gz"
+    path = Path(os.environ.get(REAL_DATA_VARIABLE) or default) / REAL_SET / "rankaae_layout.csv.gz"
     return path.resolve() if path.is_file() else None
 
 

@@ -13,12 +13,14 @@ from bokeh.models import ColumnDataSource
 from engine.errors import DataError
 from engine.spectra import SpectraSet, set_info
 from explorer.jobs import JobStore
+from explorer.library import is_embedded
 from explorer.messages import as_html
 from explorer.plots import spectra as plots
 from explorer.state import ExplorerState
+from explorer.views.choices import offer
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
-from explorer.workspace import MAX_UPLOAD_MB
+from explorer.workspace import MAX_UPLOAD_MB, REAL_SET, real_data_file
 
 FIRST_SHELL = {"Oxygen only": "O", "Any": "any"}
 NOTHING = "No set is open. Choose one, or drop a file at the left."
@@ -28,6 +30,9 @@ table {border-collapse: collapse; width: 100%; font-size: 13px}
 th, td {text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid rgba(128, 128, 128, 0.3)}
 th, td {vertical-align: top}
 td.number, th.number {text-align: right; font-variant-numeric: tabular-nums}
+details {font-size: 13px}
+summary {cursor: pointer}
+pre {white-space: pre-wrap; font-family: inherit}
 p {margin: 0 0 6px 0; font-size: 13px; line-height: 1.4}
 """
 
@@ -43,6 +48,8 @@ class DataView(pn.viewable.Viewer):
         self._shell = pmui.Select(
             label="First shell", options=FIRST_SHELL, value="O", sizing_mode="stretch_width", size="small"
         )
+        self._real = pmui.Button(label=f"Import {REAL_SET}", variant="outlined", size="small", visible=False)
+        self._real.on_click(lambda _: self._import_real_set())
         self._drop = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._working = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._summary = pn.pane.HTML("", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width")
@@ -65,6 +72,7 @@ class DataView(pn.viewable.Viewer):
             self._choice,
             self._drop,
             pmui.Row(self._element, self._shell, sizing_mode="stretch_width", margin=0),
+            self._real,
             self._working,
             self._summary,
             width=360,
@@ -114,14 +122,10 @@ class DataView(pn.viewable.Viewer):
             self._state.dataset = event.new
 
     def _list_sets(self, *_: Any) -> None:
-        titles = list(self._state.sets.values())
-        options = {}
-        for set_id, title in self._state.sets.items():
-            options[title if titles.count(title) == 1 else f"{title} · {set_id}"] = set_id
-        value = self._state.dataset if self._state.dataset in self._state.sets else ""
-        if not value:
-            options = {"none open": "", **options}
-        self._choice.param.update(options=options, value=value)
+        titles: dict[str, str] = self._state.sets
+        value = self._state.dataset if self._state.dataset in titles else ""
+        offer(self._choice, titles if value else {"": "none open", **titles}, value)
+        self._offer_real_set()
 
     def _list_imports(self, *_: Any) -> None:
         running = [job for job, status in self._state.jobs.values() if job.kind == "import" and status.active]
@@ -134,6 +138,20 @@ class DataView(pn.viewable.Viewer):
             shown += [pmui.Row(words, stop, sizing_mode="stretch_width", margin=0), bar]
         if shown or self._working.objects:
             self._working.objects = shown
+        self._offer_real_set()
+
+    def _offer_real_set(self) -> None:
+        """Shows the button that imports the real Cu set while that is found and neither there nor on its way."""
+        _, status = self._state.jobs.get(REAL_SET, (None, None))
+        there = REAL_SET in self._state.sets or (status is not None and status.active)
+        self._real.visible = not there and real_data_file() is not None
+
+    def _import_real_set(self) -> None:
+        source = real_data_file()
+        if source is not None:
+            with self._notices.guard():
+                self._store.start_import(source, REAL_SET, job_id=REAL_SET)
+            self._state.look(self._store)
 
     def _cancel(self, job: Any) -> None:
         with self._notices.guard():
@@ -149,9 +167,10 @@ class DataView(pn.viewable.Viewer):
         self._drawing.change("overlay", lambda: self._draw(spectra))
         info: Mapping[str, Any] = set_info(spectra)
         self._summary.object = summary_html(info)
-        self._details.object = descriptors_html(info["descriptors"]) + report_html(
-            self._store.report(self._state.dataset)
-        )
+        dataset, library = self._state.dataset, self._store.library
+        report = None if is_embedded(dataset) else self._store.report(dataset)
+        about = report_html(report) + card_html(library.card(dataset))
+        self._details.object = descriptors_html(info["descriptors"]) + about
 
     def _draw(self, spectra: SpectraSet) -> None:
         sample, summary = plots.sample_data(spectra), plots.summary_data(spectra)
@@ -195,6 +214,14 @@ def report_html(report: Mapping[str, Any] | None) -> str:
         lines.append(f"Refused {refusal['count']}: {refusal['reason']}, such as {examples}")
     lines += [f"Note: {note}" for note in report.get("warnings", [])]
     return "<br>" + "".join(f"<p>{as_html(line)}</p>" for line in lines)
+
+
+def card_html(card: str) -> str:
+    """The data card of an embedded set, folded; nothing without one."""
+    if not card:
+        return ""
+    summary = "Embedded set, read-only: how it was made, and what it must not be used for"
+    return f"<br><details><summary>{as_html(summary)}</summary><pre>{as_html(card)}</pre></details>"
 
 
 def _table(head: list[str], rows: Any) -> str:

@@ -19,6 +19,7 @@ from explorer.plots import latent as plots
 from explorer.plots.style import energy_ends, padded, set_range
 from explorer.runs import MemberInfo, read_members
 from explorer.state import ExplorerState
+from explorer.views.choices import offer
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 
@@ -103,7 +104,7 @@ class LatentView(pn.viewable.Viewer):
         self._member.param.watch(self._member_chosen, "value")
         self._reset.on_click(lambda _: self._move_to([0.0] * len(self._state.latent)))
         self._difference.param.watch(lambda _: self._draw(), "value")
-        state.param.watch(self._list_runs, "jobs")
+        state.param.watch(self._list_runs, "runs")
         state.param.watch(self._reopen, ["run", "member"])
         state.param.watch(lambda _: self._draw(), "latent")
         self._list_runs()
@@ -116,24 +117,20 @@ class LatentView(pn.viewable.Viewer):
         self._active = True
         self._reopen()
 
+    def choose(self, run: str) -> None:
+        """Takes the model ``run``, which must be one of ``state.runs``."""
+        self._run.value = run
+
     def _list_runs(self, *_: Any) -> None:
-        titles = self._state.finished_runs(self._store)
+        titles: dict[str, str] = self._state.runs
         self._empty.visible, self._content.visible = not titles, bool(titles)
-        every = list(titles.values())
-        options = {
-            title if every.count(title) == 1 else f"{title} · {run.removeprefix('run-')}": run
-            for run, title in titles.items()
-        }
-        if options == self._run.options:
-            return
-        value = self._state.run if self._state.run in titles else next(iter(titles), None)
-        self._run.param.update(options=options, value=value)
+        offer(self._run, titles, self._state.run if self._state.run in titles else next(iter(titles), None))
 
     def _run_chosen(self, event: Any) -> None:
-        if not event.new or event.new not in self._state.jobs:
+        if not event.new or event.new not in self._state.runs:
             return
         with self._notices.guard():
-            members = read_members(Run(self._store.workspace.run_path(event.new)))
+            members = read_members(Run(self._store.library.run_path(event.new)))
             best = next(member.index for member in members if member.selected)
             self._quiet = True
             self._member.param.update(
@@ -160,7 +157,7 @@ class LatentView(pn.viewable.Viewer):
         if self._opened != wanted:
             return
         with self._notices.guard():
-            self._take(opened(), read_members(Run(self._store.workspace.run_path(wanted[0])))[wanted[1]])
+            self._take(opened(), read_members(Run(self._store.library.run_path(wanted[0])))[wanted[1]])
         self._content.loading = False
 
     def _take(self, model: Model, member: MemberInfo) -> None:

@@ -22,9 +22,10 @@ FLOATING = {"position": "fixed", "right": "16px", "bottom": "44px", "z-index": "
 class Notices(pn.viewable.Viewer):
     """The latest few messages, newest first."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, *roots: Path) -> None:
+        """Messages leave out the paths of the folders ``roots``."""
         super().__init__()
-        self._root = root
+        self._roots = roots
         self._shown: dict[pmui.Alert, float] = {}
         self._column = pmui.Column(margin=0, width=440, styles=FLOATING)
 
@@ -53,7 +54,7 @@ class Notices(pn.viewable.Viewer):
         try:
             yield
         except Exception as error:
-            self.show(message_of(error, self._root), "error")
+            self.show(message_of(error, *self._roots), "error")
 
     def __panel__(self) -> pmui.Column:
         return self._column

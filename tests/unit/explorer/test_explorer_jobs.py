@@ -19,6 +19,7 @@ from engine.errors import DataError
 from engine.model.run import Run
 from explorer import jobs
 from explorer.jobs import Job, JobStore, process_lives
+from explorer.library import Library
 from explorer.runs import RunEvents, read_members
 from explorer.workspace import Workspace, safe_name
 from tests.conftest import REPOSITORY
@@ -69,7 +70,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobStore]
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
     monkeypatch.setattr(jobs, "COMMAND", (sys.executable, str(script)))
-    made = JobStore(Workspace(tmp_path / "workspace"))
+    made = JobStore(Library(Workspace(tmp_path / "workspace")))
     yield made
     for job in made.jobs():
         with suppress(ProcessLookupError):
@@ -140,7 +141,7 @@ def test_a_training_is_cancelled_by_its_stop_file_and_resumed(store: JobStore) -
 def test_a_killed_training_is_interrupted_also_for_a_store_that_did_not_start_it(store: JobStore) -> None:
     job = store.start_training("set-1", {"free_axes": 1}, "long run")
     wait(lambda: store.status(job).epoch >= 1)
-    other = JobStore(store.workspace)
+    other = JobStore(store.library)
     assert other.status(other.jobs()[0]).state == "running"
     os.kill(job.pid, signal.SIGKILL)
     wait(lambda: other.status(other.jobs()[0]).state == "interrupted")
@@ -240,7 +241,7 @@ def test_the_page_imports_without_torch() -> None:
 
 
 def test_real_commands_fail_with_their_line(tmp_path: Path) -> None:
-    store = JobStore(Workspace(tmp_path))
+    store = JobStore(Library(Workspace(tmp_path)))
     job = store.start_import(tmp_path / "missing.csv", "missing.csv")
     wait(lambda: not store.status(job).active, 60)
     assert store.status(job) == replace(store.status(job), state="failed")

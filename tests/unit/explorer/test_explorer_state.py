@@ -16,6 +16,7 @@ from engine.io import write_set
 from engine.spectra import SpectraSet
 from explorer.app import Explorer
 from explorer.jobs import JobStore
+from explorer.library import Library
 from explorer.messages import UNFORESEEN, as_html, message_of
 from explorer.plots import latent, training
 from explorer.plots.style import padded
@@ -80,7 +81,7 @@ def test_nothing_to_train_is_told(workspace: Workspace) -> None:
 
 
 def test_look_reports_each_change_once(workspace: Workspace) -> None:
-    store = JobStore(workspace)
+    store = JobStore(Library(workspace))
     state = ExplorerState()
     seen: list[Any] = []
     state.param.watch(lambda event: seen.append(event.name), ["sets", "jobs"])
@@ -88,7 +89,7 @@ def test_look_reports_each_change_once(workspace: Workspace) -> None:
     assert state.look(store) == {}
     assert seen == ["sets"]
     assert state.sets == {"first": "first"}
-    assert state.finished_runs(store) == {}
+    assert state.runs == {}
 
 
 class Straight:
@@ -108,7 +109,7 @@ class Straight:
 def test_moving_a_slider_moves_the_spectrum_by_the_models_slope(workspace: Workspace) -> None:
     state = ExplorerState()
     notices = Notices(workspace.root)
-    view = LatentView(state, JobStore(workspace), notices, Drawing(notices), lambda run, member, then: None)
+    view = LatentView(state, JobStore(Library(workspace)), notices, Drawing(notices), lambda run, member, then: None)
     member = MemberInfo(0, 4, True, {"CN srcc": 0.9, "free_axis_correlation_max": 0.1})
     view._take(Straight(), member)
     labels = [slider.label for slider in view._sliders.objects]
