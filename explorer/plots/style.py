@@ -17,12 +17,11 @@ Columns = dict[str, Any]
 
 # Okabe and Ito's palette, without black and yellow, which vanish on a dark or a light page.
 CATEGORICAL = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C6D31", "#999999")
-NOW, BASELINE, RISE, FALL = "#D55E00", "#8A8F98", "#D55E00", "#0072B2"
+NOW = "#D55E00"
 LEFT_BORDER = 72
 SPECTRUM = "#3A8DC8"
 ENERGY_LABEL = "Energy (eV)"
 MU_LABEL = "μ (edge-normalised)"
-DIFFERENCE_LABEL = "Δμ (edge-normalised)"
 
 
 def new_figure(x_label: str, y_label: str, height: int, x_range: Range | None = None) -> figure:

@@ -165,6 +165,11 @@ class Tab:
         assert found is not None, f"no data source has a column {column}"
         return found
 
+    def curve(self, name: str) -> Any:
+        """Points (n, 2) in pixels of a curve of the latent player; (0, 2) while it is not drawn."""
+        drawn = self.page.locator(f".player .chart path.{name}").first.get_attribute("d") or ""
+        return np.array(re.findall(r"(-?[\d.]+),(-?[\d.]+)", drawn), dtype=float).reshape(-1, 2)
+
     def wait(self, true: Callable[[], bool], seconds: float = 30) -> None:
         """Waits until something is true of the page."""
         deadline = time.monotonic() + seconds

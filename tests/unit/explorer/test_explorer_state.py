@@ -18,14 +18,11 @@ from explorer.app import Explorer
 from explorer.jobs import JobStore
 from explorer.library import Library
 from explorer.messages import UNFORESEEN, as_html, message_of
-from explorer.plots import latent, training
+from explorer.plots import training
 from explorer.plots.style import padded
 from explorer.runs import MemberInfo
 from explorer.state import ExplorerState
 from explorer.views.data import descriptors_html, report_html
-from explorer.views.drawing import Drawing
-from explorer.views.latent import LatentView, slider_limits
-from explorer.views.notices import Notices
 from explorer.views.train import scores_html
 from explorer.workspace import Workspace
 
@@ -92,53 +89,6 @@ def test_look_reports_each_change_once(workspace: Workspace) -> None:
     assert state.runs == {}
 
 
-class Straight:
-    """A model with a linear decoder: mu = 1 + z @ slopes."""
-
-    axis_names = ("CN", "free 1")
-    energy_ev = np.linspace(8980.0, 9030.0, 5)
-    slopes = np.array([[0.0, 1, 2, 1, 0], [1, 0, 0, 0, 1]])
-
-    def decode(self, z: Any) -> Any:
-        return 1 + np.asarray(z) @ self.slopes
-
-    def percentile(self, axis: str, q: int) -> float:
-        return {0: -2.0, 5: -1.5, 95: 1.0, 100: 2.5}[q]
-
-
-def test_moving_a_slider_moves_the_spectrum_by_the_models_slope(workspace: Workspace) -> None:
-    state = ExplorerState()
-    notices = Notices(workspace.root)
-    view = LatentView(state, JobStore(Library(workspace)), notices, Drawing(notices), lambda run, member, then: None)
-    member = MemberInfo(0, 4, True, {"CN srcc": 0.9, "free_axis_correlation_max": 0.1})
-    view._take(Straight(), member)
-    labels = [slider.label for slider in view._sliders.objects]
-    assert labels == ["CN (|SRCC| 0.90)", "free 1 (largest |correlation| 0.10)"]
-    marks = [mark["value"] for mark in view._sliders.objects[0].marks]
-    assert marks == [-1.5, 1.0]
-    view._sliders.objects[0].value = 0.5
-    assert state.latent == [0.5, 0.0]
-    assert np.allclose(view._decoded_source.data["now"], [1, 1.5, 2, 1.5, 1])
-    assert np.allclose(view._difference_source.data["difference"], [0, 0.5, 1, 0.5, 0])
-    view._difference.value = "free 1"
-    assert np.allclose(view._difference_source.data["difference"], [2.5, 0, 0, 0, 2.5])
-    view._move_to([0.0, 0.0])
-    assert view._sliders.objects[0].value == 0
-    assert np.allclose(view._decoded_source.data["now"], 1)
-    bounds = view._decoded.y_range
-    for slider in view._sliders.objects:
-        for value in (slider.start, slider.end):
-            slider.value = value
-            assert bounds.start <= min(view._decoded_source.data["now"])
-            assert bounds.end >= max(view._decoded_source.data["now"])
-        slider.value = 0
-
-
-def test_sliders_always_hold_zero_and_some_room() -> None:
-    assert slider_limits(-2.001, 3.0) == (-2.01, 3.0)
-    assert slider_limits(0.2, 0.3) == (-0.5, 0.5)
-
-
 def test_curves_have_gaps_where_values_are_missing_and_stay_short() -> None:
     epochs = [{"epoch": i + 1, "loss": {"total": [i, None]}, "validation": None} for i in range(5000)]
     data = training.curve_data(epochs, "loss", "total", [3, 8])
@@ -152,10 +102,7 @@ def test_curves_have_gaps_where_values_are_missing_and_stay_short() -> None:
     assert training.head_data(empty) == training.NO_HEADS
 
 
-def test_a_difference_is_split_at_zero() -> None:
-    data = latent.difference_data(np.array([1.0, 2, 3]), np.array([-1.0, 0, 2]))
-    assert data["above"].tolist() == [0, 0, 2]
-    assert data["below"].tolist() == [-1, 0, 0]
+def test_a_range_is_never_empty() -> None:
     low, high = padded(1.0, 1.0)
     assert low < 1 < high
 

@@ -1,0 +1,1 @@
+"""Parts that live in the browser: the latent player and the teaching page made of it. Never import torch."""

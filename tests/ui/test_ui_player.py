@@ -1,0 +1,149 @@
+"""The latent player in Chromium against a real server: mouse, keyboard, overlays; nothing asked of anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from engine.io import write_set
+from engine.model.config import make_config
+from engine.model.training import train
+from tests.synthetic import make_set
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a set, one of whose descriptors has a hostile name, and a run on it with two members."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "sets").mkdir()
+    made = make_set()
+    spectra = replace(made, descriptors=made.descriptors.rename(columns={"WAVE": HOSTILE}))
+    write_set(spectra, folder / "sets" / "made.parquet")
+    config = make_config("default", descriptors=("OS", "CN", HOSTILE), seeds=(0, 1), epochs=30, hidden=32)
+    train(spectra, folder / "sets" / "made.parquet", config, folder / "runs" / "made")
+    return folder
+
+
+@pytest.fixture
+def player(start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path) -> Iterator[Any]:
+    """The Latent part of the app, drawn; afterwards nothing must have gone wrong on either side."""
+    server = start_server(workspace)
+    tab = open_tab(server)
+    tab.sent = []
+    tab.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: tab.sent.append(frame)))
+    tab.page.reload()
+    tab.part("Latent")
+    tab.see("/.SRCC. \\d/", 60)
+    tab.wait(lambda: len(tab.curve("now")) == 48)
+    yield tab
+    assert tab.page.evaluate("window.hacked") is None
+    assert tab.errors == []
+    hosts = {urlsplit(url).hostname for url in tab.requests if urlsplit(url).scheme not in ("data", "blob")}
+    assert hosts == {"127.0.0.1"}
+    assert server.complaints() == []
+
+
+def told(tab: Any, name: str) -> Any:
+    """A parameter of the player as the browser holds it."""
+    script = """name => Bokeh.documents.flatMap(document => Array.from(document.all_models))
+        .find(model => model.class_name === "LatentPlayer").data[name]"""
+    return tab.page.evaluate(script, name)
+
+
+def test_dragging_moves_the_spectrum_without_asking_the_server(player: Any) -> None:
+    before, flat = player.curve("now"), player.curve("difference")
+    edge = player.page.locator(".readouts .reading").first
+    edge_before = edge.inner_text()
+    mouse = player.page.mouse
+    thumb = player.page.get_by_role("slider").first.bounding_box()
+    y = thumb["y"] + thumb["height"] / 2
+    start = thumb["x"] + thumb["width"] / 2
+    player.page.wait_for_timeout(500)
+    mouse.move(start, y)
+    mouse.down()
+    player.sent.clear()
+    seen = []
+    for step in range(1, 11):
+        mouse.move(start + 8 * step, y)
+        player.page.wait_for_timeout(40)
+        seen.append(player.curve("now"))
+    assert player.sent == []
+    assert all(np.abs(a - b).max() > 0.2 for a, b in pairwise(seen))
+    mouse.up()
+    player.wait(lambda: len(player.sent) > 0, 5)
+    assert np.abs(player.curve("now") - before).max() > 2
+    assert np.abs(player.curve("difference") - flat).max() > 2
+    assert np.array_equal(player.curve("baseline"), before)
+    assert edge.inner_text() != edge_before
+    assert edge.inner_text().endswith(" eV")
+    player.wait(lambda: told(player, "check")["latent"] == told(player, "latent") != [0, 0, 0, 0], 5)
+    player.wait(lambda: 0 < told(player, "disagreement") < 1e-5, 5)
+
+
+def test_keys_move_the_focused_axis_and_it_can_be_locked_and_reset(player: Any) -> None:
+    page = player.page
+    slider, value = page.get_by_role("slider").nth(1), page.locator(".axis .value").nth(1)
+    slider.focus()
+    for key, shown in (("ArrowRight", "0.05"), ("ArrowUp", "0.10"), ("Shift+ArrowLeft", "0.09"), ("ArrowDown", "0.04")):
+        slider.press(key)
+        assert value.inner_text() == shown
+    player.wait(lambda: told(player, "latent")[1] == 0.04, 5)
+    page.get_by_role("button", name="Lock CN").click()
+    assert slider.is_disabled()
+    page.get_by_role("button", name="Reset all to 0").click()
+    assert value.inner_text() == "0.04"
+    page.get_by_role("button", name="Unlock CN").click()
+    page.get_by_role("button", name="Reset CN to 0").click()
+    assert value.inner_text() == "0.00"
+    player.wait(lambda: told(player, "latent")[1] == 0, 5)
+
+
+def test_an_axis_sweeps_until_it_is_paused(player: Any) -> None:
+    page, value = player.page, player.page.locator(".axis .value").first
+    page.get_by_role("button", name="Sweep OS").click()
+    seen = set()
+    for _ in range(8):
+        page.wait_for_timeout(150)
+        seen.add(value.inner_text())
+    assert len(seen) >= 6
+    page.get_by_role("button", name="Pause OS").click()
+    stopped = value.inner_text()
+    page.wait_for_timeout(300)
+    assert value.inner_text() == stopped
+    player.wait(lambda: f"{told(player, 'latent')[0]:.2f}".replace("-", "−") == stopped, 5)
+
+
+def test_baseline_band_nearest_site_and_differences_along_an_axis(player: Any) -> None:
+    page = player.page
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    slider.press("End")
+    page.get_by_role("button", name="Baseline = now").click()
+    player.wait(lambda: np.array_equal(player.curve("baseline"), player.curve("now")), 5)
+    player.see("baseline: pinned")
+    page.get_by_role("button", name="Baseline = 0").click()
+    player.wait(lambda: not np.array_equal(player.curve("baseline"), player.curve("now")), 5)
+    for key, name in (("other seeds", "band"), ("nearest site", "reference")):
+        assert len(player.curve(name)) == 0
+        page.get_by_label(key).check()
+        player.wait(lambda name=name: len(player.curve(name)) >= 48, 5)
+    player.see("/Nearest training site: m-\\d+/")
+    before = player.curve("difference")
+    page.get_by_role("combobox", name="Which difference").select_option(index=2)
+    player.wait(lambda: np.abs(player.curve("difference") - before).max() > 1, 5)
+
+
+def test_names_from_data_are_shown_as_text(player: Any) -> None:
+    player.see(HOSTILE)
+    assert player.page.locator("img[src=x]").count() == 0
