@@ -73,6 +73,7 @@ class Explorer:
             embedded = read_embedded(data) if data else None
         self.store = _store(workspace, embedded)
         self.library = self.store.library
+        self._connected = pn.state.curdoc is None  # changes made before the browser has connected do not reach it
         self.state = ExplorerState()
         self.drawing = Drawing(self.notices)
         self.state.param.watch(self._open_set, "dataset")
@@ -95,12 +96,15 @@ class Explorer:
             self._open_first()
         self._say_place()
         self._say_jobs()
-        if pn.state.curdoc is not None:  # changes made before the browser has connected would not reach it
+        if not self._connected:
             pn.state.onload(self._keep_looking)
 
     def _keep_looking(self) -> None:
         """Bokeh's own timer: Panel's would report "busy" to the browser twice a tick."""
         self.drawing.live(pn.state.curdoc)
+        self._connected = True
+        if self.tabs.active == LATENT_TAB:
+            self.latent.activate()
         pn.state.curdoc.add_periodic_callback(self.look, PERIOD_MS)
 
     def look(self) -> None:
@@ -144,6 +148,8 @@ class Explorer:
             self.state.dataset = first
             if self.state.run:
                 self.tabs.active = LATENT_TAB
+                # Begins before the browser has connected, and is asked for again when it has.
+                _LOADER.submit(_load_member, self.library.run_path(self.state.run), self.state.member)
 
     def _importing(self) -> bool:
         return any(job.kind == "import" and status.active for job, status in self.state.jobs.values())
@@ -177,7 +183,7 @@ class Explorer:
             future.add_done_callback(hand_over)
 
     def _tab_changed(self, event: Any) -> None:
-        if event.new == LATENT_TAB:
+        if event.new == LATENT_TAB and self._connected:
             self.latent.activate()
 
     def _announce(self, job: Job, now: Status) -> None:
