@@ -30,7 +30,7 @@ table {border-collapse: collapse; width: 100%; font-size: 13px}
 th, td {text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid rgba(128, 128, 128, 0.3)}
 th, td {vertical-align: top}
 td.number, th.number {text-align: right; font-variant-numeric: tabular-nums}
-details {font-size: 13px}
+details {font-size: 13px; margin-bottom: 8px}
 summary {cursor: pointer}
 pre {white-space: pre-wrap; font-family: inherit}
 p {margin: 0 0 6px 0; font-size: 13px; line-height: 1.4}
@@ -169,8 +169,8 @@ class DataView(pn.viewable.Viewer):
         self._summary.object = summary_html(info)
         dataset, library = self._state.dataset, self._store.library
         report = None if is_embedded(dataset) else self._store.report(dataset)
-        about = report_html(report) + card_html(library.card(dataset))
-        self._details.object = descriptors_html(info["descriptors"]) + about
+        table = descriptors_html(info["descriptors"])
+        self._details.object = card_html(library.card(dataset)) + table + report_html(report)
 
     def _draw(self, spectra: SpectraSet) -> None:
         sample, summary = plots.sample_data(spectra), plots.summary_data(spectra)
@@ -221,7 +221,7 @@ def card_html(card: str) -> str:
     if not card:
         return ""
     summary = "Embedded set, read-only: how it was made, and what it must not be used for"
-    return f"<br><details><summary>{as_html(summary)}</summary><pre>{as_html(card)}</pre></details>"
+    return f"<details><summary>{as_html(summary)}</summary><pre>{as_html(card)}</pre></details>"
 
 
 def _table(head: list[str], rows: Any) -> str:

@@ -71,10 +71,10 @@ class Server:
 
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts servers: ``start_server(workspace=None, real_data=None)``; all are stopped in the end."""
+    """Starts servers: ``start_server(workspace=None, real_data=None, data=None)``; all are stopped in the end."""
     started: list[Server] = []
 
-    def start(workspace: Path | None = None, real_data: Path | None = None) -> Server:
+    def start(workspace: Path | None = None, real_data: Path | None = None, data: Path | None = None) -> Server:
         folder = tmp_path_factory.mktemp("server")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -83,6 +83,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             **os.environ,
             "RANKAAE_WORKSPACE": str(workspace or folder / "workspace"),
             "RANKAAE_REAL_DATA": str(real_data or folder / "nothing"),
+            "RANKAAE_DATA": str(data or folder / "nothing"),
         }
         command = [sys.executable, "-m", "panel", "serve", "apps/explorer.py", "--port", str(port)]
         log = folder / "server.log"
