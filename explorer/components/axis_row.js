@@ -58,9 +58,10 @@ export function makeAxisRow(axis, on) {
     shade.style.right = `calc(100% - ${place(to)})`
     return shade
   }
+  const arrow = {1: " ↗", "-1": " ↘"}[axis.direction] ?? ""
   row.element = html("div", {class: "axis", role: "group", "aria-label": `Axis ${axis.name}`},
     html("div", {class: "line"},
-      html("span", {class: "name", text: `${axis.symbol}${{"1": " ↗", "-1": " ↘"}[axis.direction] ?? ""}`, title: axis.title}),
+      html("span", {class: "name", text: axis.symbol + arrow, title: axis.title}),
       html("span", {class: "score", text: axis.score, title: axis.scoreTitle}), sites, value, play, reset, lock),
     html("div", {class: "track"},
       html("div", {class: "scale"}, density(axis.density), beyond(axis.low, axis.q5), beyond(axis.q95, axis.high),
@@ -95,8 +96,9 @@ function describe(axis, level) {
   while (i < z.length - 2 && z[i + 1] < level) i++
   const share = Math.min(Math.max((level - z[i]) / (z[i + 1] - z[i]), 0), 1)
   const value = mean[i] + share * (mean[i + 1] - mean[i])
-  const spread = Math.max(...mean.map(Math.abs))
-  return `${plain(value, spread >= 100 ? 0 : spread >= 10 ? 1 : spread >= 0.2 ? 2 : 3)}${axis.unit ? ` ${axis.unit}` : ""}`
+  const largest = Math.max(...mean.map(Math.abs))
+  const digits = [100, 10, 0.2].findIndex(limit => largest >= limit)
+  return `${plain(value, digits < 0 ? 3 : digits)}${axis.unit ? ` ${axis.unit}` : ""}`
 }
 
 /** How many training sites lie at each level, as an area behind the slider. */

@@ -3,13 +3,13 @@
 import {html, plain, svg} from "./dom.js"
 
 const MARGIN = {left: 62, right: 14, top: 8, bottom: 40}
-const SHORT = {left: 40, right: 6, top: 4, bottom: 20}
+const SHORT = {left: 40, right: 6, top: 4}
 
 /**
  * @param {{xLabel?: string, yLabel?: string, label: string, small?: boolean}} options `label` is for screen readers
  */
 export function makeChart({xLabel = "", yLabel = "", label, small = false}) {
-  const margin = small ? SHORT : MARGIN
+  const margin = small ? {...SHORT, bottom: xLabel ? 34 : 20} : MARGIN
   const grid = svg("g", {class: "grid"})
   const ticks = svg("g", {class: "ticks"})
   const xTitle = svg("text", {class: "title", "text-anchor": "middle", text: xLabel})
@@ -61,7 +61,7 @@ export function makeChart({xLabel = "", yLabel = "", label, small = false}) {
     const [left, top] = [margin.left, margin.top]
     set(drawing, {width: size.width, height: size.height})
     set(clip, {x: left, y: top, width: Math.max(right() - left, 0), height: Math.max(bottom() - top, 0)})
-    set(xTitle, {x: (left + right()) / 2, y: size.height - 6})
+    set(xTitle, {x: (left + right()) / 2, y: size.height - (small ? 3 : 6)})
     set(yTitle, {transform: `translate(14 ${(top + bottom()) / 2}) rotate(-90)`})
     set(cursor, {y1: top, y2: bottom()})
     grid.replaceChildren()

@@ -88,7 +88,7 @@ class Axis:
 class Member:
     """An opened member.
 
-    decoders          weights of every member of its run · index  which of them is this one
+    decoders          weights of every member of its run · index  which of them is this one · info  its scores
     sites             the training sites, or None where the set of the run is gone
     mu_range          holds the spectra between the 5th and 95th percentiles of the axes, as far as random points tell
     difference_range  the largest difference of a spectrum at one of these percentiles from the one at 0
@@ -97,6 +97,7 @@ class Member:
     model: Model
     decoders: tuple[DecoderWeights, ...]
     index: int
+    info: MemberInfo
     axes: tuple[Axis, ...]
     sites: Sites | None
     mu_range: tuple[float, float]
@@ -120,7 +121,7 @@ def make_member(
     """A member from its parts; the first axes of ``model`` follow the ``descriptors``."""
     axes = tuple(_axis(model, i, name, info, sites, descriptors) for i, name in enumerate(model.axis_names))
     mu_range, difference_range = _reach(model, axes)
-    return Member(model, decoders, index, axes, sites, mu_range, difference_range)
+    return Member(model, decoders, index, info, axes, sites, mu_range, difference_range)
 
 
 def place_sites(model: Model, run: Run) -> Sites | None:

@@ -14,8 +14,9 @@ const COMMIT_AFTER_MS = 300
  * Builds a player. It owns its latent point while somebody moves it and tells others when they let go.
  *
  * @param {{commit?: Function, baseline?: Function, settings?: Function, disagreement?: Function, moved?: Function}} on
- *   `commit(latent)` after a move has ended, `baseline(latent)` and `settings(settings)` after a choice,
- *   `disagreement(value)` after a check against the server, `moved(latent, mu)` after every redraw
+ *   `commit(latent)` after a move has ended, `baseline(latent)` and `settings(settings)` after a choice (without the
+ *   latter no overlays are offered), `disagreement(value)` after a check against the server, `moved(latent)` after
+ *   every redraw
  */
 export function createPlayer(on = {}) {
   let member = null, decode = null, others = [], sites = null, reference = null, check = null
@@ -36,11 +37,9 @@ export function createPlayer(on = {}) {
   const readouts = makeReadouts()
 
   const axes = html("div", {class: "axes"})
-  const resetAll = html("button", {type: "button", class: "text", text: "Reset all to 0", onclick: () => resetEvery()})
-  const pin = html("button", {type: "button", class: "text", text: "Baseline = now", onclick: () => pinBaseline(latent)})
-  pin.title = "Compare with the spectrum as it is now"
-  const unpin = html("button", {type: "button", class: "text", text: "Baseline = 0", onclick: () => pinBaseline(null)})
-  unpin.title = "Compare with the spectrum where all axes are at 0"
+  const resetAll = button("Reset all to 0", "Move every axis that is not locked to 0", () => resetEvery())
+  const pin = button("Baseline = now", "Compare with the spectrum as it is now", () => pinBaseline(latent))
+  const unpin = button("Baseline = 0", "Compare with the spectrum where all axes are at 0", () => pinBaseline(null))
   const band = toggle("band", "other seeds", "Lowest to highest spectrum of the run's other members at these values; "
     + "free axes, which differ between seeds, at 0")
   const nearest = toggle("nearest", "nearest site", "Spectrum of the training site that lies nearest")
@@ -70,6 +69,10 @@ export function createPlayer(on = {}) {
   const observer = new ResizeObserver(() => schedule())
   observer.observe(main.element)
   observer.observe(difference.element)
+
+  function button(text, title, onclick) {
+    return html("button", {type: "button", class: "text", text, title, onclick})
+  }
 
   function toggle(key, text, title) {
     const box = html("input", {type: "checkbox", onchange: () => choose({[key]: box.checked})})
@@ -169,11 +172,12 @@ export function createPlayer(on = {}) {
       sweep: () => sweepChanged(rows[i]),
     }))
     axes.replaceChildren(...rows.map(row => row.element))
+    const along = member.axes.map(axis => `${axis.name}: 95 % − 5 %, other axes as now`)
     choice.replaceChildren(
       html("option", {value: "", text: "Difference: now − baseline"}),
-      ...member.axes.map((axis, i) => html("option", {value: String(i), text: `${axis.name}: 95 % − 5 %, other axes as now`})))
-    band.label.hidden = member.members < 2
-    nearest.label.hidden = !member.sites
+      ...along.map((text, i) => html("option", {value: String(i), text})))
+    band.label.hidden = !on.settings || member.members < 2
+    nearest.label.hidden = !on.settings || !member.sites
     const energies = member.energies
     main.setRange([energies[0], energies.at(-1)], member.range.mu)
     difference.setRange([energies[0], energies.at(-1)], [-member.range.difference, member.range.difference])
@@ -212,7 +216,7 @@ export function createPlayer(on = {}) {
     main.dot(dots.post, features.E_post, features.I_post)
     say()
     point(hover)
-    on.moved?.(latent, now)
+    on.moved?.(latent)
   }
 
   function drawDifference(energies) {

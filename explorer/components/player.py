@@ -33,7 +33,7 @@ class LatentPlayer(JSComponent):
     disagreement = param.Number(default=0.0, doc="Largest difference of browser and server at the last check, in mu.")
 
     _esm = bundle("panel.js")
-    _stylesheets = [stylesheet()]  # noqa: RUF012 (Panel reads it from the class)
+    _stylesheets = [stylesheet("player.css")]  # noqa: RUF012 (Panel reads it from the class)
 
 
 def weights_json(weights: DecoderWeights) -> dict[str, Any]:

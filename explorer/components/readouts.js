@@ -8,7 +8,8 @@ export function makeReadouts() {
   const cells = FEATURES.map(({title, key}) => {
     const value = html("span", {class: "reading"})
     const change = html("span", {class: "change", title: "now − baseline"})
-    return {value, change, element: html("div", {title: key}, html("span", {class: "what", text: title}), value, change)}
+    const what = html("span", {class: "what", text: title})
+    return {value, change, element: html("div", {title: key}, what, value, change)}
   })
   const element = html("div", {class: "readouts", role: "group", "aria-label": "Spectral descriptors"},
     ...cells.map(cell => cell.element))

@@ -17,9 +17,9 @@ def bundle(entry: str) -> str:
     return "\n".join(_parts(entry, set(), keep_exports=True))
 
 
-def stylesheet() -> str:
-    """The styles of the player."""
-    return (FOLDER / "player.css").read_text(encoding="utf-8")
+def stylesheet(name: str) -> str:
+    """The styles in the file ``name``."""
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _parts(name: str, done: set[str], *, keep_exports: bool) -> list[str]:

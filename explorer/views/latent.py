@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ import panel_material_ui as pmui
 from engine.model.run import Run
 from explorer.components.member import Member
 from explorer.components.player import LatentPlayer, member_json, weights_json
+from explorer.components.teaching import teaching_page
 from explorer.jobs import JobStore
 from explorer.messages import as_html
 from explorer.runs import read_members
@@ -37,10 +40,19 @@ class LatentView(pn.viewable.Viewer):
         self._quiet = self._active = False
         self._run = pmui.Select(label="Run", options={}, size="small", sizing_mode="stretch_width")
         self._choice = pmui.Select(label="Member", options={}, size="small", width=220)
+        self._export = pmui.FileDownload(
+            label="Teaching page",
+            callback=self._teaching_page,
+            filename="rankaae.html",
+            description="One HTML file with this model in it: works from disk, without a server or a network",
+            width=190,
+        )
         self.player = LatentPlayer(sizing_mode="stretch_width", margin=(4, 10, 0, 10))
         self._empty = pn.pane.HTML(f"<p>{as_html(NOTHING)}</p>", margin=(24, 10))
         self._content = pmui.Column(
-            pmui.Row(self._run, self._choice, sizing_mode="stretch_width", margin=(6, 0, 0, 0), align="center"),
+            pmui.Row(
+                self._run, self._choice, self._export, sizing_mode="stretch_width", margin=(6, 0, 0, 0), align="center"
+            ),
             self.player,
             sizing_mode="stretch_width",
             margin=0,
@@ -117,6 +129,7 @@ class LatentView(pn.viewable.Viewer):
         self.player.param.update(
             member=member_json(member), latent=point, baseline=baseline, others=[], reference={}, check={}
         )
+        self._export.filename = f"{re.sub('[^A-Za-z0-9_-]+', '-', '-'.join(member.model.axis_names))[:60]}.html"
         self._state.latent = point
         self._show_point()
         self._show_overlays()
@@ -144,6 +157,15 @@ class LatentView(pn.viewable.Viewer):
             mu = self._member.model.decode(np.array([point]))[0]
             self.player.param.update(latent=point, check={"latent": point, "mu": mu.tolist()})
             self._show_nearest()
+
+    def _teaching_page(self) -> io.StringIO | None:
+        """The page to hand out; None while there is no member."""
+        if self._member is None:
+            return None
+        with self._notices.guard():
+            title = self._state.runs.get(self._state.run, self._state.run)
+            return io.StringIO(teaching_page(self._member, title))
+        return None
 
     def _show_overlays(self) -> None:
         member = self._member

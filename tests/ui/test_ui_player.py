@@ -144,6 +144,50 @@ def test_baseline_band_nearest_site_and_differences_along_an_axis(player: Any) -
     player.wait(lambda: np.abs(player.curve("difference") - before).max() > 1, 5)
 
 
+def test_far_from_all_training_spectra_the_player_says_so(player: Any) -> None:
+    for place in range(4):
+        player.page.get_by_role("slider").nth(place).press("End")
+    player.see("No training spectra near here")
+
+
+def test_the_exported_teaching_page_works_from_disk_without_a_network(
+    player: Any, chromium: Any, tmp_path: Path
+) -> None:
+    with player.page.expect_download() as waiting:
+        player.see("Teaching page").click()
+    page_file = tmp_path / "page.html"
+    waiting.value.save_as(page_file)
+    context = chromium.new_context(viewport={"width": 1280, "height": 720}, offline=True)
+    tab = type(player)(context.new_page())
+    tab.page.on("request", lambda request: tab.requests.append(request.url))
+    tab.page.on("console", lambda message: tab.errors.append(message.text))
+    tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
+    tab.page.goto(page_file.as_uri())
+    tab.wait(lambda: len(tab.curve("now")) == 48)
+    before, flat = tab.curve("now"), tab.curve("difference")
+    thumb = tab.page.get_by_role("slider").first.bounding_box()
+    x, y = thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2
+    tab.page.mouse.move(x, y)
+    tab.page.mouse.down()
+    tab.page.mouse.move(x + 60, y, steps=5)
+    tab.page.mouse.up()
+    tab.wait(lambda: np.abs(tab.curve("now") - before).max() > 2)
+    assert np.abs(tab.curve("difference") - flat).max() > 2
+    moved = tab.curve("now")
+    tab.page.locator(".map svg").click(position={"x": 120, "y": 90})
+    tab.wait(lambda: np.abs(tab.curve("now") - moved).max() > 2)
+    assert tab.page.locator("#traversals .card").count() == 4
+    answer = tab.page.locator("details p").first
+    assert not answer.is_visible()
+    tab.page.locator("summary").first.click()
+    assert answer.is_visible()
+    tab.see(HOSTILE)
+    assert tab.page.evaluate("window.hacked") is None
+    assert tab.errors == []
+    assert {urlsplit(url).scheme for url in tab.requests} == {"file"}
+    context.close()
+
+
 def test_names_from_data_are_shown_as_text(player: Any) -> None:
     player.see(HOSTILE)
     assert player.page.locator("img[src=x]").count() == 0
