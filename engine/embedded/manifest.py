@@ -50,7 +50,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class StoredSet:
-    """An embedded set of n ``spectra``: one file per element, called ``<name>-<element>.parquet``, or one for all."""
+    """An embedded set of n ``spectra``: one file per element, ``<name>-<element>.parquet``, or one for all."""
 
     name: str
     title: str
@@ -63,11 +63,15 @@ class StoredSet:
         """The file that holds the spectra of ``element``; DataError when the set has none."""
         if element not in self.elements:
             raise DataError(f"{self.name}: has no {element}; it has {', '.join(self.elements)}")
-        own = [file for file in self.files if file.path.name == f"{self.name}-{element}.parquet"]
-        shared = [file for file in self.files if file.path.name == f"{self.name}.parquet"]
-        if not own and not shared:
-            raise DataError(f"{MANIFEST}: names no file of {self.name} for {element}")
-        return (own or shared)[0]
+        return self._files_of(element)[0]
+
+    def has_file_of(self, element: str) -> bool:
+        """Whether one of the files is that of ``element``."""
+        return bool(self._files_of(element))
+
+    def _files_of(self, element: str) -> list[StoredFile]:
+        names = (f"{self.name}-{element}.parquet", f"{self.name}.parquet")
+        return [file for name in names for file in self.files if file.path.name == name]
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ class _Reader:
     def stored_set(self, entry: Mapping[str, Any]) -> StoredSet:
         name = self._name(entry, "name", "[[set]]")
         where = f"set {name}"
-        return StoredSet(
+        stored = StoredSet(
             name=name,
             title=self._get(entry, "title", str, where),
             card=self._path(self._get(entry, "card", str, where), where),
@@ -192,6 +196,10 @@ class _Reader:
             elements=self._list(entry, "elements", str, where),
             files=self._files(entry, where),
         )
+        for element in stored.elements:
+            if not stored.has_file_of(element):
+                raise self._wrong(where, f"names no file for {element}")
+        return stored
 
     def stored_model(self, entry: Mapping[str, Any]) -> StoredModel:
         name = self._name(entry, "name", "[[model]]")

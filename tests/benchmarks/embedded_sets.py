@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from scipy.stats import spearmanr
 
-from engine.io import read_set
+from engine.io import read_set, read_steps
 from engine.spectra import SpectraSet, spectral_descriptors
 
 FloatArray = npt.NDArray[np.float64]
@@ -39,15 +39,6 @@ COMPONENTS = 6
 
 def oxides(data: Path) -> dict[str, SpectraSet]:
     return {el: read_set(data / "oxides-3d" / f"oxides-3d-{el}.parquet") for el in FAMILIES}
-
-
-def periodic(data: Path) -> tuple[pd.DataFrame, FloatArray, dict[str, float], float]:
-    """Ids and descriptors, mu (n, m), first energy by element, step in eV."""
-    table = pq.read_table(data / "periodic-47.parquet")
-    mu = np.stack(table.column("mu").to_numpy()).astype(np.float64)
-    metadata = table.schema.metadata
-    starts = json.loads(metadata[b"energy_start_ev"])
-    return table.drop(["mu"]).to_pandas(), mu, starts, float(metadata[b"energy_step_ev"])
 
 
 def troubles(mu: FloatArray, step_ev: float) -> dict[str, int]:
@@ -69,9 +60,10 @@ def troubles(mu: FloatArray, step_ev: float) -> dict[str, int]:
 
 def sanity(data: Path) -> None:
     rows = {f"oxides-3d {el}": troubles(s.mu.astype(float), np.diff(s.energy_ev)[0]) for el, s in oxides(data).items()}
-    frame, mu, starts, step = periodic(data)
-    for element in starts:
-        rows[f"periodic-47 {element}"] = troubles(mu[(frame["element"] == element).to_numpy()], step)
+    steps = read_steps(data / "periodic-47.parquet")
+    for element in steps.start_ev:
+        mu = steps.mu[(steps.sites["element"] == element).to_numpy()].astype(float)
+        rows[f"periodic-47 {element}"] = troubles(mu, float(steps.relative_ev[1]))
     table = pd.DataFrame(rows).T
     table.loc["all"] = table.sum()
     print(f"\n{table.to_string()}")

@@ -120,6 +120,7 @@ def first_set(content: dict[str, Any]) -> dict[str, Any]:
         (lambda c: first_set(c).pop("elements"), "set oxides-3d: elements is missing; need list"),
         (lambda c: first_set(c).update(elements=[1]), r"elements is \[1\]; need a list of str"),
         (lambda c: first_set(c).update(files=[]), "files is empty"),
+        (lambda c: first_set(c).update(elements=["Zn"]), "set oxides-3d: names no file for Zn"),
         (lambda c: c.update(set=3), "'set' must be a list of tables"),
         (lambda c: c.update(model=[{"name": "m", "set": "s", "element": "Cu"}]), "model m: path is missing"),
     ],
