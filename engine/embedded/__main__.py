@@ -64,11 +64,11 @@ def train(
 
     Example: python -m engine.embedded train oxides-3d --out data
     """
-    from engine.embedded.models import train_models
+    from engine.embedded.models import print_epoch, train_models
 
     done = train_models(
         name, out, work or out / ".parts" / "models", elements=element, workers=workers, threads=threads,
-        progress=_report,
+        progress=print_epoch,
     )  # fmt: skip
     for model in done:
         typer.echo(f"{model.name}: {model.bytes / 1e6:.1f} MB{', kept as it was' if model.kept else ''}")
@@ -96,12 +96,6 @@ def check(
     if wrong:
         raise DataError(f"{wrong} of {len(embedded.files)} files are not those of the manifest")
     typer.echo(f"{len(embedded.files)} files are those of the manifest")
-
-
-def _report(label: str, done: int, total: int) -> None:
-    """Says in a training process how far it is."""
-    if done == total or done % 50 == 0:
-        typer.echo(f"{label}: epoch {done} of {total}", err=True)
 
 
 def _announce(label: str) -> Callable[[int, int], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,9 @@ def train_models(
 
     A stored model is kept when it has these settings, was trained on this set and its files are those of the manifest.
     A training that was interrupted goes on from ``work/<set>-<element>``. ``workers`` processes of ``threads`` threads
-    each; ``progress(model, epoch, epochs)`` is called in them. DataError when the folder has no such set, a file of
-    the set is not the one that the manifest names, or a model cannot be trained; the others are trained all the same.
+    each; ``progress(model, epoch, epochs)``, a function of a module, is called in them.
+    DataError when the folder has no such set, a file of the set is not the one that the manifest names, or a model
+    cannot be trained; the others are trained all the same.
     """
     folder, work = folder.resolve(), work.resolve()
     embedded = read_embedded(folder)
@@ -100,6 +102,12 @@ def train_models(
     if failures:
         raise DataError("; ".join(failures))
     return sorted(accounts, key=lambda account: account.name)
+
+
+def print_epoch(label: str, epoch: int, epochs: int) -> None:
+    """Says on standard error how far a training is, every fifty epochs."""
+    if epoch == epochs or epoch % 50 == 0:
+        sys.stderr.write(f"{label}: epoch {epoch} of {epochs}\n")
 
 
 def _current(task: _Task, embedded: Embedded) -> StoredModel | None:

@@ -12,7 +12,7 @@ import pytest
 
 from engine.embedded import models
 from engine.embedded.manifest import read_embedded
-from engine.embedded.models import train_models
+from engine.embedded.models import print_epoch, train_models
 from engine.errors import Cancelled, DataError
 from engine.io import read_set
 from engine.model.latent_model import load_members
@@ -114,6 +114,15 @@ def test_an_interrupted_training_goes_on(folder: Path, tmp_path: Path) -> None:
     embedded = read_embedded(folder)
     assert embedded is not None
     assert [model.element for model in embedded.models] == ["Cu", "Ni"]
+
+
+def test_processes_train_several_at_once(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = replace(TINY, epochs=6)
+    done = train_models("oxides-3d", folder, tmp_path / "work", config=config, workers=2, progress=print_epoch)
+    assert [(model.name, model.kept) for model in done] == [("oxides-3d-Cu", False), ("oxides-3d-Ni", False)]
+    said = capfd.readouterr().err
+    assert "oxides-3d-Cu: epoch 6 of 6\n" in said
+    assert "oxides-3d-Ni: epoch 6 of 6\n" in said
 
 
 def test_one_element_that_cannot_be_trained_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
