@@ -11,12 +11,7 @@ from typing import Any
 import pytest
 
 from explorer.components.scripts import bundle
-
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-)
+from tests.browser import CHROMIUM, FLAGS
 
 
 def call(entry: str, body: str, value: Any) -> Any:

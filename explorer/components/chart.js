@@ -114,14 +114,14 @@ export function makeChart({xLabel = "", yLabel = "", label, small = false}) {
       return marks.appendChild(svg("circle", {class: name, r: 4, visibility: "hidden"}))
     },
     line(path, energy, values) {
-      path.setAttribute("d", `M${points(energy, values).join("L")}`)
+      trace(path, `M${points(energy, values).join("L")}`)
     },
     band(path, energy, low, high) {
       const back = points(energy, low).reverse()
-      path.setAttribute("d", `M${points(energy, high).join("L")}L${back.join("L")}Z`)
+      trace(path, `M${points(energy, high).join("L")}L${back.join("L")}Z`)
     },
     clear(path) {
-      path.setAttribute("d", "")
+      trace(path, "")
     },
     dot(circle, x, y) {
       const there = Number.isFinite(x) && Number.isFinite(y)
@@ -139,6 +139,11 @@ export function makeChart({xLabel = "", yLabel = "", label, small = false}) {
       return range.x[0] + ((x - margin.left) / (right() - margin.left)) * (range.x[1] - range.x[0])
     },
   }
+}
+
+/** Gives a path its course, unless it has it already. */
+function trace(path, course) {
+  if (path.getAttribute("d") !== course) path.setAttribute("d", course)
 }
 
 function set(element, attributes) {

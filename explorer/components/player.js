@@ -66,7 +66,11 @@ export function createPlayer(on = {}) {
     chart.drawing.addEventListener("pointermove", event => point(chart.energyAt(event)))
     chart.drawing.addEventListener("pointerleave", () => point(null))
   }
-  const observer = new ResizeObserver(() => schedule())
+  let resized = true
+  const observer = new ResizeObserver(() => {
+    resized = true
+    schedule()
+  })
   observer.observe(main.element)
   observer.observe(difference.element)
 
@@ -191,8 +195,11 @@ export function createPlayer(on = {}) {
 
   /** Decodes the point and draws everything that follows from it. */
   function draw() {
-    main.fit()
-    difference.fit()
+    if (resized) { // sizes are read only then: it would lay the page out once more in every frame
+      main.fit()
+      difference.fit()
+      resized = false
+    }
     if (!decode || !main.visible) return
     const energies = member.energies
     now = decode(latent, now ?? undefined)

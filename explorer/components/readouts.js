@@ -23,7 +23,7 @@ export function makeReadouts() {
         const there = Number.isFinite(found[key])
         const change = found[key] - before[key]
         write(cells[i].value, there ? `${plain(found[key], digits)}${unit && ` ${unit}`}` : "none")
-        write(cells[i].change, Number.isFinite(change) ? signed(change, digits) : "")
+        write(cells[i].change, Number.isFinite(change) ? `Δ ${signed(change, digits)}` : "")
       })
       return found
     },

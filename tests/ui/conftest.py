@@ -6,11 +6,7 @@ import gzip
 import json
 import os
 import re
-import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,18 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-)
-TAB_CLOSED = re.compile(
-    r"[^\n]*Task exception was never retrieved\nfuture[^\n]*WebSocketClosedError.*?\n"
-    r"tornado\.\S*WebSocketClosedError\n",
-    re.S,
-)
-COMPLAINTS = ("Traceback", "ERROR", "WARNING", "Error:", "E-10", "W-10")
+from tests.browser import CHROMIUM, FLAGS, Server, launch
 
 
 def layout_csv(n: int = 120, points: int = 64) -> str:
@@ -49,26 +34,6 @@ def layout_csv(n: int = 120, points: int = 64) -> str:
     return "\n".join(lines) + "\n"
 
 
-@dataclass
-class Server:
-    """A running ``panel serve apps/explorer.py`` with its own workspace."""
-
-    url: str
-    workspace: Path
-    log: Path
-    process: subprocess.Popen[bytes]
-
-    def complaints(self) -> list[str]:
-        """Lines of the log that say that something is wrong; a tab closed while it was written to is not."""
-        text = TAB_CLOSED.sub("", self.log.read_text(encoding="utf-8"))
-        return [line for line in text.splitlines() if any(word in line for word in COMPLAINTS)]
-
-    def stop(self) -> None:
-        """Ends the server as Ctrl-C would."""
-        self.process.terminate()
-        self.process.wait(20)
-
-
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """Starts servers: ``start_server(workspace=None, real_data=None, data=None)``; all are stopped in the end."""
@@ -76,31 +41,9 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     def start(workspace: Path | None = None, real_data: Path | None = None, data: Path | None = None) -> Server:
         folder = tmp_path_factory.mktemp("server")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        environment = {
-            **os.environ,
-            "RANKAAE_WORKSPACE": str(workspace or folder / "workspace"),
-            "RANKAAE_REAL_DATA": str(real_data or folder / "nothing"),
-            "RANKAAE_DATA": str(data or folder / "nothing"),
-        }
-        command = [sys.executable, "-m", "panel", "serve", "apps/explorer.py", "--port", str(port)]
-        log = folder / "server.log"
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [*command, "--address", "127.0.0.1"], cwd=REPOSITORY, env=environment, stdout=stream, stderr=stream
-            )
-        url = f"http://127.0.0.1:{port}/explorer"
-        server = Server(url, Path(environment["RANKAAE_WORKSPACE"]), log, process)
+        server = launch(folder, workspace or folder / "workspace", real_data, data)
         started.append(server)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return server
-            time.sleep(0.1)
-        raise AssertionError(f"the server did not start:\n{log.read_text(encoding='utf-8')}")
+        return server
 
     yield start
     for server in started:
