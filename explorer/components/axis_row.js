@@ -97,7 +97,7 @@ function describe(axis, level) {
   const share = Math.min(Math.max((level - z[i]) / (z[i + 1] - z[i]), 0), 1)
   const value = mean[i] + share * (mean[i + 1] - mean[i])
   const largest = Math.max(...mean.map(Math.abs))
-  const digits = [100, 10, 0.2].findIndex(limit => largest >= limit)
+  const digits = [100, 10, 1].findIndex(limit => largest >= limit)
   return `${plain(value, digits < 0 ? 3 : digits)}${axis.unit ? ` ${axis.unit}` : ""}`
 }
 

@@ -2,7 +2,7 @@
 
 import {html, plain, svg} from "./dom.js"
 
-const MARGIN = {left: 62, right: 14, top: 8, bottom: 40}
+const MARGIN = {left: 66, right: 14, top: 8, bottom: 40}
 const SHORT = {left: 40, right: 6, top: 4}
 
 /**
@@ -72,7 +72,7 @@ export function makeChart({xLabel = "", yLabel = "", label, small = false}) {
       grid.append(svg("line", {x1: at, x2: at, y1: top, y2: bottom()}))
       ticks.append(svg("text", {x: at, y: bottom() + 16, "text-anchor": "middle", text: plain(x, xs.digits)}))
     }
-    const ys = niceTicks(...range.y, small ? 2 : Math.max(2, Math.floor((bottom() - top) / 32)))
+    const ys = niceTicks(...range.y, small ? 3 : Math.max(3, Math.floor((bottom() - top) / 32)))
     for (const y of ys.values) {
       const at = toY(y)
       grid.append(svg("line", {class: y === 0 ? "zero" : "", x1: left, x2: right(), y1: at, y2: at}))
@@ -150,11 +150,15 @@ function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
 }
 
-/** Round numbers from `low` to `high`, about `count` of them, and the digits that they need. */
+/** Round numbers from `low` to `high`, about `count` and if it can be three of them, and the digits they need. */
 function niceTicks(low, high, count) {
   const rough = (high - low) / count
   const power = 10 ** Math.floor(Math.log10(rough))
-  const step = [1, 2, 5, 10].map(factor => factor * power).find(value => value >= rough * 0.999)
+  const steps = [0.2, 0.5, 1, 2, 5, 10].map(factor => factor * power)
+  const within = step => Math.floor(high / step + 1e-9) - Math.ceil(low / step - 1e-9) + 1
+  let place = steps.findIndex(value => value >= rough * 0.999)
+  while (place > 0 && within(steps[place]) < Math.min(count, 3)) place--
+  const step = steps[place]
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9))
   const values = []
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) values.push(i === 0 ? 0 : i * step)

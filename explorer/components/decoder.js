@@ -59,7 +59,7 @@ export function makeDecoder({sizes, activation, normalisation, softplusBeta, val
   }
 }
 
-/** out = bias + x · weight, summed in double precision; four rows at a time, which takes half as long as one by one. */
+/** out = bias + x · weight, summed in double precision; four rows at a time take half as long. */
 function affine({weight, bias, out}, x) {
   const n = out.length
   out.set(bias)

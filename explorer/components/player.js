@@ -143,7 +143,7 @@ export function createPlayer(on = {}) {
   /** Moves every sweeping axis between its 5th and 95th percentile and back. */
   function sweep(time) {
     sweepFrame = 0
-    if (!main.element.clientWidth) rows.forEach(row => row.sweep(false))
+    if (!main.visible) rows.forEach(row => row.sweep(false))
     rows.forEach((row, i) => {
       if (!row.sweeping) return
       const {q5, q95} = member.axes[i]

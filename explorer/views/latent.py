@@ -45,6 +45,7 @@ class LatentView(pn.viewable.Viewer):
             callback=self._teaching_page,
             filename="rankaae.html",
             description="One HTML file with this model in it: works from disk, without a server or a network",
+            color="default",
             width=190,
         )
         self.player = LatentPlayer(sizing_mode="stretch_width", margin=(4, 10, 0, 10))
