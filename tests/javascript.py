@@ -16,7 +16,7 @@ from tests.browser import CHROMIUM, FLAGS
 
 def call(entry: str, body: str, value: Any) -> Any:
     """What the function body ``body`` returns for ``value``, with the names that the module ``entry`` defines."""
-    module = f"{bundle(entry)}\nconst main = value => {{ {body} }}\n"
+    module = f"{bundle(entry)}\nexport const main = value => {{ {body} }}\n"
     if shutil.which("node"):
         read = 'import {readFileSync} from "node:fs"\n'
         write = "process.stdout.write(JSON.stringify(main(JSON.parse(readFileSync(0, 'utf8')))))\n"
@@ -33,6 +33,6 @@ def call(entry: str, body: str, value: Any) -> Any:
             const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}))
             return (await import(url)).main(value)
         }"""
-        found = browser.new_page().evaluate(run, [module.replace("const main", "export const main"), value])
+        found = browser.new_page().evaluate(run, [module, value])
         browser.close()
     return found

@@ -11,7 +11,7 @@ const ARROW_STEP = 0.05
  *   `release()` when the slider is let go, `sweep()` when sweeping starts or ends
  */
 export function makeAxisRow(axis, on) {
-  const value = html("output", {class: "value"})
+  const value = html("span", {class: "value"})
   const sites = html("span", {class: "sites"})
   if (axis.levels) sites.title = `Mean ${axis.name} of the training sites at this level of the axis`
   const slider = html("input", {

@@ -44,11 +44,11 @@ export function createPlayer(on = {}) {
     + "free axes, which differ between seeds, at 0")
   const nearest = toggle("nearest", "nearest site", "Spectrum of the training site that lies nearest")
   const baselineKey = html("span", {class: "key baseline", text: "baseline"})
-  const hovered = html("output", {class: "hovered"})
+  const hovered = html("span", {class: "hovered"})
   const choice = html("select", {
     "aria-label": "Which difference", onchange: () => choose({difference: choice.value}),
   })
-  const differenceHovered = html("output", {class: "hovered"})
+  const differenceHovered = html("span", {class: "hovered"})
   const note = html("p", {class: "note", role: "status"})
   const root = html("div", {class: "player"},
     html("div", {class: "left"}, html("div", {class: "bar"}, resetAll, pin, unpin), axes),

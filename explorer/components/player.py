@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from engine.model.decoder_weights import DecoderWeights
 from explorer.components.member import Member, Sites, axis_json
 from explorer.components.scripts import bundle, stylesheet
 
+DECODERS_KEPT = 32
 NEAR_SITES = 600
 NEAR_PERCENTILE = 95
 SETTINGS = {"band": False, "nearest": False, "difference": ""}
@@ -36,8 +38,9 @@ class LatentPlayer(JSComponent):
     _stylesheets = [stylesheet("player.css")]  # noqa: RUF012 (Panel reads it from the class)
 
 
+@functools.lru_cache(DECODERS_KEPT)
 def weights_json(weights: DecoderWeights) -> dict[str, Any]:
-    """A decoder as decoder.js reads it, its weights as base64."""
+    """A decoder as decoder.js reads it, its weights as base64: a megabyte of text, which sessions share."""
     return {
         "sizes": list(weights.sizes),
         "activation": weights.activation,

@@ -45,9 +45,9 @@ class LatentView(pn.viewable.Viewer):
             callback=self._teaching_page,
             filename="rankaae.html",
             description="One HTML file with this model in it: works from disk, without a server or a network",
-            color="default",
             width=190,
         )
+        self._export.variant = "outlined"
         self.player = LatentPlayer(sizing_mode="stretch_width", margin=(4, 10, 0, 10))
         self._empty = pn.pane.HTML(f"<p>{as_html(NOTHING)}</p>", margin=(24, 10))
         self._content = pmui.Column(
@@ -122,10 +122,9 @@ class LatentView(pn.viewable.Viewer):
 
     def _take(self, member: Member) -> None:
         """Gives the player a new member; the latent point stays where it was when the axes are the same."""
-        same = self._member is not None and self._member.model.axis_names == member.model.axis_names
-        self._member = member
-        point = self._state.latent if same or self._fits() else []
-        point = self._clipped(point or [0.0] * len(member.axes))
+        before, self._member = self._member, member
+        same = before is None or before.model.axis_names == member.model.axis_names
+        point = self._clipped(self._state.latent if same and self._fits() else [0.0] * len(member.axes))
         baseline = self.player.baseline if same else []
         self.player.param.update(
             member=member_json(member), latent=point, baseline=baseline, others=[], reference={}, check={}

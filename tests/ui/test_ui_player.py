@@ -54,11 +54,18 @@ def player(start_server: Callable[..., Any], open_tab: Callable[..., Any], works
     assert server.complaints() == []
 
 
+PARAMETERS = """Bokeh.documents.flatMap(document => Array.from(document.all_models))
+    .find(model => model.class_name === "LatentPlayer").data"""
+
+
 def told(tab: Any, name: str) -> Any:
     """A parameter of the player as the browser holds it."""
-    script = """name => Bokeh.documents.flatMap(document => Array.from(document.all_models))
-        .find(model => model.class_name === "LatentPlayer").data[name]"""
-    return tab.page.evaluate(script, name)
+    return tab.page.evaluate(f"name => {PARAMETERS}[name]", name)
+
+
+def tell(tab: Any, name: str, value: Any) -> None:
+    """Sets a parameter of the player, as the server would."""
+    tab.page.evaluate(f"([name, value]) => {{ {PARAMETERS}[name] = value }}", [name, value])
 
 
 def test_dragging_moves_the_spectrum_without_asking_the_server(player: Any) -> None:
@@ -89,6 +96,20 @@ def test_dragging_moves_the_spectrum_without_asking_the_server(player: Any) -> N
     assert edge.inner_text().endswith(" eV")
     player.wait(lambda: told(player, "check")["latent"] == told(player, "latent") != [0, 0, 0, 0], 5)
     player.wait(lambda: 0 < told(player, "disagreement") < 1e-5, 5)
+
+
+def test_a_point_from_the_server_moves_the_sliders_and_its_spectrum_prevails(player: Any) -> None:
+    before = player.curve("now")
+    tell(player, "latent", [0.5, 0, -0.25, 0])
+    player.wait(lambda: np.abs(player.curve("now") - before).max() > 1, 5)
+    values = player.page.locator(".axis .value")
+    assert [values.nth(i).inner_text() for i in range(4)] == ["0.50", "0.00", "−0.25", "0.00"]
+    player.wait(lambda: told(player, "check")["latent"] == [0.5, 0, -0.25, 0], 5)
+    own, found = player.curve("now"), told(player, "check")
+    tell(player, "check", {**found, "mu": [value + 0.2 for value in found["mu"]]})
+    player.see("Server and browser differ by 0.20")
+    assert (player.curve("now")[:, 1] < own[:, 1] - 2).all()
+    player.wait(lambda: abs(told(player, "disagreement") - 0.2) < 1e-5, 5)
 
 
 def test_keys_move_the_focused_axis_and_it_can_be_locked_and_reset(player: Any) -> None:

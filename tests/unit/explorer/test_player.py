@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ class Straight:
 
     def percentile(self, axis: str, q: int) -> float:
         return {0: -2.0, 5: -1.5, 95: 1.0, 100: 2.5}[q]
+
+
+class Renamed(Straight):
+    """The same with another name for its second axis."""
+
+    axis_names = (HOSTILE, "free 2")
 
 
 def straight_member(sites: Sites | None = None) -> Member:
@@ -121,6 +128,14 @@ def test_a_release_moves_the_state_and_undo_moves_the_player(view: LatentView) -
     state.latent = [0.0, 0.0]
     assert player.latent == [0.0, 0.0]
     assert player.check["mu"] == [1.0] * 5
+
+
+def test_a_point_that_was_there_first_is_taken_and_kept_inside_the_sliders(view: LatentView) -> None:
+    view._state.latent = [0.5, -9.0]
+    view._take(straight_member())
+    assert view.player.latent == view._state.latent == [0.5, -2.0]
+    view._take(replace(straight_member(), model=Renamed()))
+    assert view.player.latent == view._state.latent == [0.0, 0.0]
 
 
 def test_the_point_stays_when_another_member_has_the_same_axes(view: LatentView) -> None:
