@@ -10,11 +10,10 @@ from typing import Annotated
 
 import typer
 
-from engine.embedded.build import ENERGY_MAX_EV, ENERGY_MIN_EV, build_set
+from engine.embedded.build import build_set
 from engine.embedded.manifest import data_folder, read_embedded
 from engine.embedded.recipes import RECIPES, recipe_of
 from engine.errors import DataError, EngineError
-from engine.simulation.simulate import Settings
 
 app = typer.Typer(
     help="Make and check the sets and models that come with the program.", add_completion=False, rich_markup_mode=None
@@ -32,18 +31,19 @@ def build(
     scf: Annotated[
         bool, typer.Option("--scf/--fast", help="Density from larger clusters, or from small ones.")
     ] = False,
-    atoms: Annotated[int | None, typer.Option(help="Atoms that scatter; default: as rankaae simulate.")] = None,
-    lmax: Annotated[int | None, typer.Option(help="Highest angular momentum; default: as rankaae simulate.")] = None,
+    atoms: Annotated[int | None, typer.Option(help="Atoms that scatter; default: the recipe's.")] = None,
+    lmax: Annotated[int | None, typer.Option(help="Highest angular momentum; default: the recipe's.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
 ) -> None:
     """Make a set; run it again to go on where it stopped.
 
     Example: python -m engine.embedded build oxides-3d --out data --workers 2
     """
-    settings = Settings(mode="scf" if scf else "fast", energy_min_ev=ENERGY_MIN_EV, energy_max_ev=ENERGY_MAX_EV)
-    settings = replace(settings, n_atoms=atoms or settings.n_atoms, lmax=lmax or settings.lmax)
+    recipe = recipe_of(name)
+    usual = recipe.settings
+    settings = replace(usual, mode="scf" if scf else "fast", n_atoms=atoms or usual.n_atoms, lmax=lmax or usual.lmax)
     account = build_set(
-        recipe_of(name), out, work or out / ".parts" / name, settings, elements=element, sites=sites, seed=seed,
+        recipe, out, work or out / ".parts" / name, settings, elements=element, sites=sites, seed=seed,
         workers=workers, announce=_announce,
     )  # fmt: skip
     size = sum(file.stat().st_size for file in account.files) / 1e6

@@ -33,8 +33,6 @@ from engine.structures import describe_sites
 FloatArray = npt.NDArray[np.float64]
 Announce = Callable[[str], Progress]
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-ENERGY_MIN_EV = -20.0
-ENERGY_MAX_EV = 70.0
 ORIGIN = "multiple-scattering simulation of this program on generated structures, not measured and not FEFF"
 
 

@@ -11,7 +11,9 @@ from engine.generation.chemistry import ABSORBERS
 from engine.generation.materials import Material
 from engine.generation.oxides import SITES_PER_FAMILY, oxide_materials
 from engine.generation.periodic import ELEMENTS, SITES_PER_ELEMENT, periodic_materials
+from engine.simulation.simulate import Settings
 from engine.spectra import GridSpec
+from engine.spectra.edges import K_EDGE_EV
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Recipe:
 
     ``materials(element, sites=…, seed=…)`` yields structures and site indices. ``grids`` gives an element's energies,
     one file per element; None puts all elements into one file of ``points`` energies over ``width_ev``, which start
-    ``below_ev`` under the 5th percentile of an element's Fermi levels.
+    ``below_ev`` under the 5th percentile of an element's Fermi levels. ``settings`` of the simulation.
     """
 
     name: str
@@ -31,13 +33,11 @@ class Recipe:
     grids: Mapping[str, GridSpec] | None
     width_ev: float
     points: int
+    settings: Settings
     below_ev: float = 5.0
 
 
-# Near where FEFF's spectra of each family begin (the published unlabelled set); Cu as in the published labelled layout.
-_STARTS_EV = {
-    "Ti": 4965.0, "V": 5464.5, "Cr": 5989.5, "Mn": 6538.5, "Fe": 7111.5, "Co": 7709.5, "Ni": 8332.5, "Cu": 8984.0,
-}  # fmt: skip
+_BELOW_EDGE_EV = 4.0  # under the tabulated edge, near which the simulation puts the Fermi levels of all oxides
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -47,9 +47,10 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             tuple(ABSORBERS),
             SITES_PER_FAMILY,
             oxide_materials,
-            MappingProxyType({symbol: GridSpec(start, 50.0, 256) for symbol, start in _STARTS_EV.items()}),
+            MappingProxyType({symbol: GridSpec(K_EDGE_EV[symbol] - _BELOW_EDGE_EV, 50.0, 256) for symbol in ABSORBERS}),
             50.0,
             256,
+            Settings(n_atoms=50, energy_min_ev=-12.0, energy_max_ev=52.0),
         ),
         "periodic-47": Recipe(
             "periodic-47",
@@ -60,6 +61,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             None,
             35.0,
             200,
+            Settings(n_atoms=40, energy_min_ev=-12.0, energy_max_ev=42.0),
         ),
     }
 )

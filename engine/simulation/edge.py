@@ -18,7 +18,7 @@ _FINER = 8
 _BELOW_LINE = 1e-30j
 
 
-def energy_path(width: float, highest: float, k_step: float = 0.03) -> ComplexArray:
+def energy_path(width: float, highest: float, k_step: float = 0.04) -> ComplexArray:
     """Points (q,) in hartree from the Fermi level: up to i ``width``, then along it to ``highest`` or a bit more.
 
     ``width`` is the half width Gamma of the core hole, more than zero. Along the path energies are even in the

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.integrate import cumulative_simpson
 from scipy.interpolate import CubicHermiteSpline
+from scipy.optimize import brentq
 
 from engine.errors import DataError
 from engine.simulation.cluster import Neighbours
@@ -66,18 +67,16 @@ def norman_radius(r: FloatArray, density: FloatArray, electrons: float) -> float
     charge = enclosed(r, density)
     if charge[-1] < electrons:
         raise DataError(f"the density holds {charge[-1]:.3f} electrons; need {electrons:g} for a Norman radius")
-    spline = CubicHermiteSpline(np.log(r), charge, 4.0 * np.pi * density * r**3)
-    at = int(np.searchsorted(charge, electrons))
-    low, high = np.log(r[max(at - 1, 0)]), np.log(r[at])
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if spline(middle) < electrons else (low, middle)
-    return float(np.exp(0.5 * (low + high)))
+    at = max(int(np.searchsorted(charge, electrons)), 1)
+    x = np.log(r[at - 1 : at + 1])
+    slope = 4.0 * np.pi * density[at - 1 : at + 1] * r[at - 1 : at + 1] ** 3
+    step = CubicHermiteSpline(x, charge[at - 1 : at + 1], slope)
+    return float(np.exp(brentq(lambda place: float(step(place)) - electrons, x[0], x[1], xtol=1e-15)))
 
 
 def enclosed(r: FloatArray, density: FloatArray) -> FloatArray:
-    """Electrons (n,) within each radius of a spherical ``density`` (n,) per bohr³."""
-    start = 4.0 * np.pi / 3.0 * density[0] * r[0] ** 3
+    """Electrons (..., n) within each radius of spherical densities (..., n) per bohr³."""
+    start = 4.0 * np.pi / 3.0 * density[..., :1] * r[0] ** 3
     return np.asarray(start + cumulative_simpson(4.0 * np.pi * density * r**3, x=np.log(r), initial=0.0))
 
 
@@ -124,10 +123,18 @@ def _touching_radius(k: int, norman: FloatArray, near: Neighbours) -> float:
 
 def charges(r: FloatArray, density: FloatArray, radius: FloatArray) -> FloatArray:
     """Electrons (P,) of densities (P, n) within each kind's ``radius`` (P,)."""
+    return at_radii(r, enclosed(r, density), 4.0 * np.pi * density * r**3, radius)
+
+
+def at_radii(r: FloatArray, values: FloatArray, slopes: FloatArray, radius: FloatArray) -> FloatArray:
+    """Functions (P, n), each at its own ``radius`` (P,), by Hermite's cubics with ``slopes`` d/d ln r (P, n)."""
     x = np.log(r)
-    return np.array(
-        [
-            float(CubicHermiteSpline(x, enclosed(r, rho), 4.0 * np.pi * rho * r**3)(np.log(edge)))
-            for rho, edge in zip(density, radius, strict=True)
-        ]
+    right = np.clip(np.searchsorted(r, radius), 1, len(r) - 1)
+    rows, left = np.arange(len(radius)), right - 1
+    width = x[right] - x[left]
+    s = (np.log(radius) - x[left]) / width
+    return np.asarray(
+        values[rows, left] * (1 + 2 * s) * (1 - s) ** 2
+        + values[rows, right] * s**2 * (3 - 2 * s)
+        + width * s * (1 - s) * (slopes[rows, left] * (1 - s) - slopes[rows, right] * s)
     )

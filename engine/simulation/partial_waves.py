@@ -1,4 +1,4 @@
-"""Scalar-relativistic radial waves of a photoelectron in a muffin-tin sphere, at many complex energies at once.
+"""Scalar-relativistic radial waves of a photoelectron in muffin-tin spheres, at many complex energies at once.
 
 Koelling & Harmon, J. Phys. C 10, 3107 (1977), without spin-orbit coupling. With u = r R(r), x = ln r and the relative
 mass M = 1 + (E - V) / 2c^2,
@@ -7,6 +7,8 @@ mass M = 1 + (E - V) / 2c^2,
 
 whose matrix is traceless. It is integrated by the sixth-order Magnus expansion (Blanes, Casas, Oteo & Ros, Phys. Rep.
 470, 151, 2009, Eq. 257): one exponential of a traceless 2 x 2 matrix per step, so that Wronskians are kept to rounding.
+
+Shapes: n radii, E energies, L = lmax + 1, and K nothing for one sphere or P for P spheres at once.
 """
 
 from __future__ import annotations
@@ -34,12 +36,13 @@ _Pair = tuple[ComplexArray, ComplexArray]
 
 @dataclass(frozen=True)
 class Waves:
-    """Waves of one kind of atom for l = 0 ... lmax at E energies; hartree and bohr.
+    """Waves of atoms for l = 0 ... lmax at E energies; hartree and bohr.
 
-    r (n,) logarithmic grid, of which r[edge] is the muffin-tin radius and any beyond it lies in the flat potential.
-    k (E,) interstitial wave number, Im k > 0; t (L, E) = i e^{i delta} sin(delta). With h outgoing, ``regular``
-    (n, L, E) is r (j_l(kr) + t_l h_l(kr)) from the muffin-tin radius on, and ``irregular`` (n, L, E) is r h_l(kr). The
-    Green function of the sphere, (E - H) G = delta, is -2ik / (r r') regular(r<) irregular(r>) for each l, m.
+    r (n, K) logarithmic grid, of which r[edge] is the muffin-tin radius and what is beyond it lies in the flat
+    potential. k (E,) interstitial wave number, Im k > 0; t (K, L, E) = i e^{i delta} sin(delta). With h outgoing,
+    ``regular`` (n, K, L, E) is r (j_l(kr) + t_l h_l(kr)) from the muffin-tin radius on, and ``irregular`` (n, K, L, E)
+    is r h_l(kr). The Green function of a sphere, (E - H) G = delta, is -2ik / (r r') regular(r<) irregular(r>) for
+    each l, m.
     """
 
     r: FloatArray
@@ -57,15 +60,16 @@ def wave_number(energy: ComplexArray, interstitial: ComplexArray | float) -> Com
     return np.where(k.imag < 0, -k, k)
 
 
-def sphere_grid(first: float, radius: float) -> FloatArray:
-    """Radii (n,) in steps of ``STEP`` in ln r that end exactly at ``radius`` and start at or just below ``first``."""
-    n = int(np.ceil(np.log(radius / first) / STEP))
-    return np.asarray(radius * np.exp(STEP * np.arange(-n, 1)))
+def sphere_grid(first: float, radius: float | FloatArray) -> FloatArray:
+    """Radii (n, K) in steps of ``STEP`` in ln r that end exactly at ``radius`` (K) and start at or below ``first``."""
+    radius = np.asarray(radius)
+    n = int(np.ceil(np.log(radius.max() / first) / STEP))
+    return np.asarray(np.multiply.outer(np.exp(STEP * np.arange(-n, 1)), radius))
 
 
 def step_nodes(r: FloatArray) -> FloatArray:
-    """Radii (n - 1, 3) within each step of the grid (n,) where `t_matrix` and `partial_waves` need the potential."""
-    return np.asarray(r[:-1, None] * np.exp(STEP * NODES))
+    """Radii (n - 1, 3, K) within each step of the grid (n, K) where `partial_waves` needs the potential."""
+    return np.asarray(r[:-1, None] * np.exp(STEP * NODES).reshape(-1, *([1] * (r.ndim - 1))))
 
 
 def t_matrix(
@@ -75,9 +79,10 @@ def t_matrix(
     energy: ComplexArray,
     lmax: int,
 ) -> ComplexArray:
-    """t_l = i e^{i delta} sin(delta), (lmax + 1, E), of one sphere.
+    """t_l = i e^{i delta} sin(delta), (K, lmax + 1, E), of one sphere or several.
 
-    r (n,) from `sphere_grid`; potential (n - 1, 3) or (n - 1, 3, E) at `step_nodes`; interstitial a number or (E,).
+    r (n, K) from `sphere_grid`; potential (n - 1, 3, K) or (n - 1, 3, K, E) at `step_nodes`; interstitial a number or
+    (E,).
     """
     u, q = _start(r, potential, energy, lmax)
     for m11, m12, m21, m22 in zip(*_steps(r, potential, energy, lmax), strict=True):
@@ -91,21 +96,21 @@ def partial_waves(
     interstitial: ComplexArray | float,
     energy: ComplexArray,
     lmax: int,
-    reach: float = 0.0,
+    reach: float | FloatArray = 0.0,
 ) -> Waves:
-    """The waves of one sphere, continued in the flat potential up to a radius of at least ``reach`` bohr.
+    """The waves of the spheres, continued in the flat potential up to radii of at least ``reach`` (K) bohr.
 
     Arguments as for `t_matrix`.
     """
     k = wave_number(energy, interstitial)
     edge = len(r) - 1
-    beyond = max(0, int(np.ceil(np.log(max(reach, r[-1]) / r[-1]) / STEP - 1e-9)))
-    grid = np.concatenate([r, r[-1] * np.exp(STEP * np.arange(1, beyond + 1))])
-    regular = np.empty((len(grid), lmax + 1, len(energy)), dtype=np.complex128)
-    irregular = np.empty_like(regular)
-
+    farthest = float(np.max(np.asarray(reach) / r[-1]))
+    beyond = max(0, int(np.ceil(np.log(max(farthest, 1.0)) / STEP - 1e-9)))
+    grid = np.concatenate([r, np.multiply.outer(np.exp(STEP * np.arange(1, beyond + 1)), r[-1])])
     steps = list(zip(*_steps(r, potential, energy, lmax), strict=True))
     u, q = _start(r, potential, energy, lmax)
+    regular = np.empty((len(grid), *u.shape), dtype=np.complex128)
+    irregular = np.empty_like(regular)
     regular[0] = u
     for i, (m11, m12, m21, m22) in enumerate(steps):
         u, q = m11 * u + m12 * q, m21 * u + m22 * q
@@ -121,21 +126,22 @@ def partial_waves(
         u, q = m22 * u - m12 * q, m11 * q - m21 * u
         irregular[i] = u
 
-    for i in range(edge + 1, len(grid)):
-        irregular[i] = grid[i] * spherical_hankel(lmax, grid[i] * k)
-        regular[i] = grid[i] * spherical_bessel(lmax, grid[i] * k) + t * irregular[i]
+    far = grid[edge + 1 :, ..., None]
+    irregular[edge + 1 :] = far[..., None, :] * np.moveaxis(spherical_hankel(lmax, far * k), 0, -2)
+    regular[edge + 1 :] = far[..., None, :] * np.moveaxis(spherical_bessel(lmax, far * k), 0, -2)
+    regular[edge + 1 :] += t * irregular[edge + 1 :]
     return Waves(grid, edge, k, t, regular, irregular)
 
 
 def _steps(
     r: FloatArray, potential: ComplexArray | FloatArray, energy: ComplexArray, lmax: int
 ) -> tuple[ComplexArray, ComplexArray, ComplexArray, ComplexArray]:
-    """Elements 11, 12, 21 and 22, each (n - 1, L, E), of the matrices that take (u, q) from one radius to the next."""
+    """Elements 11, 12, 21, 22 (n - 1, K, L, E) of the matrices that take (u, q) from one radius to the next."""
     x = step_nodes(r)[..., None]
-    kinetic = energy - (potential if potential.ndim == 3 else potential[..., None])  # (n - 1, 3, E)
-    a = (x * (2 + kinetic / SPEED_OF_LIGHT**2))[:, :, None]  # (n - 1, 3, 1, E)
+    kinetic = energy - (potential if potential.ndim == x.ndim else potential[..., None])  # (n - 1, 3, K, E)
+    a = (x * (2 + kinetic / SPEED_OF_LIGHT**2))[..., None, :]  # (n - 1, 3, K, 1, E)
     ell = np.arange(lmax + 1)[:, None]
-    b = ell * (ell + 1) / a - (x * kinetic)[:, :, None]  # (n - 1, 3, L, E)
+    b = ell * (ell + 1) / a - (x * kinetic)[..., None, :]  # (n - 1, 3, K, L, E)
     h = STEP
     # alpha_1 = [[h, v1], [w1, -h]]; alpha_2 and alpha_3 have no diagonal.
     v1, w1 = h * a[:, 1], h * b[:, 1]
@@ -162,24 +168,26 @@ def _commutator(first: tuple[Any, Any, Any], second: tuple[Any, Any, Any]) -> tu
 
 
 def _start(r: FloatArray, potential: ComplexArray | FloatArray, energy: ComplexArray, lmax: int) -> _Pair:
-    """(u, q), each (L, E), at r[0]: u = r^g with the exponent g at a point nucleus of the charge felt there."""
-    first = step_nodes(r)[0, 0]
-    v = potential[0, 0]
+    """(u, q), each (K, L, E), at r[0]: u = r^g with the exponent g at a point nucleus of the charge felt there."""
+    first = step_nodes(r)[0, 0][..., None]
+    v = potential[0, 0] if potential.ndim == first.ndim + 2 else potential[0, 0][..., None]  # (K, E) or (K, 1)
     ell = np.arange(lmax + 1)[:, None]
-    exponent = np.sqrt(ell * (ell + 1) + 1 - (first * np.real(v) / SPEED_OF_LIGHT) ** 2)
-    q = (exponent - 1) / (first * (2 + (energy - v) / SPEED_OF_LIGHT**2))
+    charge = (first * np.real(v) / SPEED_OF_LIGHT)[..., None, :]
+    exponent = np.sqrt(ell * (ell + 1) + 1 - charge**2)
+    q = (exponent - 1) / (first * (2 + (energy - v) / SPEED_OF_LIGHT**2))[..., None, :]
     return np.ones_like(q), q
 
 
-def _outside(radius: float, k: ComplexArray, energy: ComplexArray, lmax: int) -> tuple[_Pair, _Pair]:
-    """(u, q) at ``radius`` of r j_l and of r h_l, each (L, E), at energies above the flat potential."""
+def _outside(radius: FloatArray, k: ComplexArray, energy: ComplexArray, lmax: int) -> tuple[_Pair, _Pair]:
+    """(u, q) at ``radius`` (K) of r j_l and of r h_l, each (K, L, E), at energies above the flat potential."""
     twice_mass = 2 + energy / SPEED_OF_LIGHT**2
-    z = radius * k
+    z = np.multiply.outer(radius, k)
     j, h = spherical_bessel(lmax + 1, z), spherical_hankel(lmax + 1, z)
-    scale = z / twice_mass
-    return (radius * j[:-1], scale * derivative(j, z)), (radius * h[:-1], scale * derivative(h, z))
+    size, scale = np.asarray(radius)[..., None, None], (z / twice_mass)[..., None, :]
+    pairs = [(size * np.moveaxis(f[:-1], 0, -2), scale * np.moveaxis(derivative(f, z), 0, -2)) for f in (j, h)]
+    return pairs[0], pairs[1]
 
 
 def _match(u: ComplexArray, q: ComplexArray, j: _Pair, h: _Pair) -> ComplexArray:
-    """t (L, E) of the wave that has (u, q), up to a factor, where the free ones are ``j`` and ``h``."""
+    """t (K, L, E) of the wave that has (u, q), up to a factor, where the free ones are ``j`` and ``h``."""
     return np.asarray(-(u * j[1] - q * j[0]) / (u * h[1] - q * h[0]))

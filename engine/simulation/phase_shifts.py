@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 
 from engine.simulation import partial_waves
-from engine.simulation.muffin_tin import MuffinTin
+from engine.simulation.muffin_tin import IntArray, MuffinTin
 from engine.simulation.partial_waves import ComplexArray, FloatArray, Waves
 from engine.simulation.self_energy import hedin_lundqvist
 from engine.simulation.xc import fermi_momentum, wigner_seitz_radius
@@ -25,22 +25,31 @@ def scattering_matrices(
     Fermi level feels (`exchange_shift`), in the spheres and between them. Up to boron, t_l is 0 for l >= 2.
     """
     interstitial = _interstitial(muffin_tin, energy, excited)
-    t = np.zeros((len(muffin_tin.atomic_number), lmax + 1, len(energy)), dtype=np.complex128)
-    for kind, number in enumerate(muffin_tin.atomic_number):
-        top = min(lmax, 1) if number <= _LIGHTEST else lmax
-        r, potential = _sphere(muffin_tin, kind, energy, excited)
-        t[kind, : top + 1] = partial_waves.t_matrix(r, potential, interstitial, energy, top)
-    return partial_waves.wave_number(energy, interstitial), t
+    r, potential = _spheres(muffin_tin, np.arange(len(muffin_tin.atomic_number)), energy, excited)
+    t = partial_waves.t_matrix(r, potential, interstitial, energy, lmax)
+    return partial_waves.wave_number(energy, interstitial), without_light_waves(muffin_tin, t)
+
+
+def without_light_waves(muffin_tin: MuffinTin, t: ComplexArray) -> ComplexArray:
+    """Scattering matrices (P, L, E) without those of l >= 2 of atoms up to boron."""
+    t[muffin_tin.atomic_number <= _LIGHTEST, 2:] = 0.0
+    return t
 
 
 def kind_waves(
-    muffin_tin: MuffinTin, kind: int, energy: ComplexArray, lmax: int, *, excited: bool, reach: float = 0.0
+    muffin_tin: MuffinTin,
+    kind: int | IntArray,
+    energy: ComplexArray,
+    lmax: int,
+    *,
+    excited: bool,
+    reach: float | FloatArray = 0.0,
 ) -> Waves:
-    """Waves of one kind at absolute energies (E,) in hartree, up to at least ``reach`` bohr; see `scattering_matrices`.
+    """Waves of one ``kind`` or of several (K) at absolute energies (E,) in hartree, up to at least ``reach`` (K) bohr.
 
-    No l is left out here, whatever the atom.
+    See `scattering_matrices`; but no l is left out here, whatever the atom.
     """
-    r, potential = _sphere(muffin_tin, kind, energy, excited)
+    r, potential = _spheres(muffin_tin, kind, energy, excited)
     return partial_waves.partial_waves(r, potential, _interstitial(muffin_tin, energy, excited), energy, lmax, reach)
 
 
@@ -70,18 +79,27 @@ def _interstitial(muffin_tin: MuffinTin, energy: ComplexArray, excited: bool) ->
     return flat
 
 
-def _sphere(
-    muffin_tin: MuffinTin, kind: int, energy: ComplexArray, excited: bool
+def _spheres(
+    muffin_tin: MuffinTin, kind: int | IntArray, energy: ComplexArray, excited: bool
 ) -> tuple[FloatArray, ComplexArray | FloatArray]:
-    """Grid (n,) of a kind's sphere and the potential in its steps: (n - 1, 3), with the energy last if excited."""
-    x = np.log(muffin_tin.r)
-    r = partial_waves.sphere_grid(float(muffin_tin.r[0]), float(muffin_tin.radius[kind]))
+    """Grid (n, K) of the spheres and the potential in its steps: (n - 1, 3, K), with the energy last if excited."""
+    r = partial_waves.sphere_grid(float(muffin_tin.r[0]), muffin_tin.radius[kind])
     nodes = partial_waves.step_nodes(r)
-    charge = CubicSpline(x, muffin_tin.r * muffin_tin.potential[kind])
-    potential: FloatArray = charge(np.log(nodes)) / nodes
+    x = np.log(muffin_tin.r)
+    inside = np.maximum(np.log(nodes), x[0])
+    charge = _at(x, (muffin_tin.r * muffin_tin.potential)[kind], inside)
+    potential: FloatArray = charge / nodes
     if not excited:
         return r, potential
-    density = np.exp(CubicSpline(x, np.log(np.maximum(muffin_tin.density[kind], _NO_DENSITY)))(np.log(r)))
-    shift = exchange_shift(density, energy.real - muffin_tin.fermi_energy)
-    part = partial_waves.NODES[:, None]
+    density = np.log(np.maximum(muffin_tin.density, _NO_DENSITY))[kind]
+    shift = exchange_shift(np.exp(_at(x, density, np.maximum(np.log(r), x[0]))), energy.real - muffin_tin.fermi_energy)
+    part = partial_waves.NODES.reshape(-1, *([1] * (shift.ndim - 1)))
     return r, potential[..., None] + (1 - part) * shift[:-1, None] + part * shift[1:, None]
+
+
+def _at(x: FloatArray, values: FloatArray, places: FloatArray) -> FloatArray:
+    """Functions (K, n) of x (n,), each at its own ``places`` (..., K), by splines: (..., K)."""
+    if values.ndim == 1:
+        return np.asarray(CubicSpline(x, values)(places))
+    columns = [CubicSpline(x, row)(places[..., k]) for k, row in enumerate(values)]
+    return np.stack(columns, axis=-1)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine.simulation.bessel import ComplexArray, spherical_hankel
 from engine.simulation.gaunt import FloatArray, degree, gaunt_coefficients, real_harmonics
+from engine.simulation.muffin_tin import IntArray
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Geometry:
     """The angular part of propagation in a cluster of N atoms with waves up to lmax, for every energy.
 
     distance (p,) in bohr and harmonics (p, (2 lmax + 1)^2) of the direction from j to i, for the pairs i < j in order
-    of i and then j, p = N (N - 1) / 2. Waves are numbered atom by atom: i (lmax + 1)^2 + l^2 + l + m.
+    of i and then j, p = N (N - 1) / 2. Waves are numbered atom by atom, then l^2 + l + m.
     """
 
     n_atoms: int
@@ -48,32 +49,53 @@ def build_geometry(position: FloatArray, lmax: int) -> Geometry:
     return Geometry(len(position), lmax, distance, real_harmonics(2 * lmax, offset / distance[:, None]))
 
 
-def fill_propagators(geometry: Geometry, k: ComplexArray, out: Tensor) -> None:
-    """Write g at wave numbers k (E,) into ``out`` (E, n, n), complex, between atoms i < j only: the upper triangle.
+def first_waves(top: IntArray) -> IntArray:
+    """Where the waves of each atom start when atom i has those up to l = ``top[i]``, and their number: (N + 1,)."""
+    return np.concatenate([[0], np.cumsum((top + 1) ** 2)])
 
-    Blocks of single atoms (where g is 0) and those with i > j (where g follows by symmetry) are left as they are.
+
+def propagators(
+    geometry: Geometry, k: ComplexArray, top: IntArray, dtype: torch.dtype, device: torch.device | str = "cpu"
+) -> Tensor:
+    """g at wave numbers k (E,) among waves up to l = ``top`` (N,) of each atom: (E, n, n), upper triangle only.
+
+    Below it, where g follows by symmetry, and within single atoms, where g is 0, there are zeros. Atoms of equal
+    ``top`` that follow one another are treated together.
     """
-    n, lmax = geometry.n_atoms, geometry.lmax
-    waves = (lmax + 1) ** 2
-    view = out.view(len(k), n, waves, n, waves)
-    coupling = [torch.from_numpy(c).to(out.device, out.real.dtype) for c in _coupling(lmax)]
-    start = 0
-    for i in range(n - 1):
-        stop = start + n - 1 - i
-        hankel = spherical_hankel(2 * lmax, geometry.distance[start:stop, None] * k)  # (l'', j, E)
-        radial = torch.from_numpy(hankel).to(out.device, out.dtype).permute(1, 2, 0)
-        harmonics = torch.from_numpy(geometry.harmonics[start:stop]).to(out.device, out.real.dtype)
-        angular = torch.stack([harmonics[:, q * q : (q + 1) ** 2] @ c for q, c in enumerate(coupling)], 1)
-        blocks = torch.bmm(radial, angular.to(out.dtype))  # (j, E, L' L)
-        view[:, i, :, i + 1 :] = blocks.view(-1, len(k), waves, waves).permute(1, 2, 0, 3)
-        start = stop
+    lmax, first = geometry.lmax, first_waves(top)
+    out = torch.zeros((len(k), int(first[-1]), int(first[-1])), dtype=dtype, device=device)
+    real = out.real.dtype
+    runs = np.split(np.arange(1, len(top)), np.flatnonzero(np.diff(top[1:])) + 1)
+    pair = 0
+    for i in range(geometry.n_atoms - 1):
+        pairs = slice(pair, pair + geometry.n_atoms - 1 - i)
+        pair = pairs.stop
+        hankel = spherical_hankel(2 * lmax, geometry.distance[pairs, None] * k)  # (l'', j, E)
+        radial = torch.from_numpy(hankel).to(device, dtype).permute(1, 2, 0)
+        harmonics = torch.from_numpy(geometry.harmonics[pairs]).to(device, real)
+        for run in runs:
+            if run[-1] <= i:
+                continue
+            start, stop, ell = max(int(run[0]), i + 1), int(run[-1]) + 1, int(top[run[0]])
+            near = slice(start - i - 1, stop - i - 1)
+            coupling = _coupling(int(top[i]), ell, real, out.device)
+            angular = torch.stack([harmonics[near, q * q : (q + 1) ** 2] @ c for q, c in enumerate(coupling)], 1)
+            blocks = torch.bmm(radial[near, :, : len(coupling)], angular.to(dtype))  # (j, E, L' L)
+            blocks = blocks.view(stop - start, len(k), -1, (ell + 1) ** 2).permute(1, 2, 0, 3)
+            out[:, first[i] : first[i + 1], first[start] : first[stop]] = blocks.reshape(*blocks.shape[:2], -1)
+    return out
 
 
-@lru_cache(maxsize=8)
-def _coupling(lmax: int) -> tuple[FloatArray, ...]:
-    """4 pi i^(l' + l'' - l) C, which is real, for each l'' up to 2 lmax: (2 l'' + 1, n n) from m'' to (L', L)."""
+@lru_cache(maxsize=64)
+def _coupling(here: int, there: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """4 pi i^(l' + l'' - l) C, which is real, for l' up to ``here``, l up to ``there`` and each l'' up to their sum.
+
+    (2 l'' + 1, (here + 1)^2 (there + 1)^2) from m'' to (L', L).
+    """
+    lmax = max(here, there)
     one, third = degree(lmax), degree(2 * lmax)
     power = (one[:, None, None] + third - one[:, None]) // 2  # (L', L, L'')
     coupling = 4 * np.pi * np.where(power % 2 == 0, 1.0, -1.0) * gaunt_coefficients(lmax)
-    coupling = np.ascontiguousarray(coupling.reshape(-1, len(third)).T)
-    return tuple(coupling[q * q : (q + 1) ** 2] for q in range(2 * lmax + 1))
+    coupling = coupling[: (here + 1) ** 2, : (there + 1) ** 2].reshape(-1, len(third)).T
+    parts = (coupling[q * q : (q + 1) ** 2] for q in range(here + there + 1))
+    return tuple(torch.from_numpy(np.ascontiguousarray(part)).to(device, dtype) for part in parts)

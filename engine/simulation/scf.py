@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.integrate import cumulative_simpson
-from scipy.interpolate import CubicHermiteSpline
 
 from engine.simulation.atoms import free_atom
 from engine.simulation.interstitial import interstitial_density, muffin_tin_potential
 from engine.simulation.local_density import Environment, LocalResponse, local_responses
-from engine.simulation.muffin_tin import FloatArray, MuffinTin
-from engine.simulation.overlap import charges, enclosed, norman_radius
+from engine.simulation.muffin_tin import FloatArray, IntArray, MuffinTin
+from engine.simulation.overlap import at_radii, charges, enclosed, norman_radius
 from engine.simulation.partial_waves import ComplexArray
 from engine.simulation.potential import Overlapped, neutral_muffin_tin
 from engine.simulation.units import HARTREE_EV
-from engine.simulation.valence import CoreValence, divide
+from engine.simulation.valence import divide
 from engine.simulation.xc import lda_potential
 
 CONTOUR_POINTS = 16
@@ -33,8 +32,14 @@ LARGEST_CHARGE = 0.4
 LARGEST_PLAUSIBLE_CHARGE = 1.5
 """Ions with more than this many electrons too few or too many are no solution: core levels were counted as bands."""
 
+EARLY_TOLERANCE = 20.0
+"""So many times the tolerances end all stages but the last."""
+
 ABOVE_AXIS = 0.3 / HARTREE_EV
-LARGEST_STEP = 1.0 / HARTREE_EV
+FEWEST_STATES = 1e-3
+STEADY = 0.3
+FIRST_MISSING = 0.1
+LARGEST_STEP = 1.5 / HARTREE_EV
 
 
 @dataclass(frozen=True)
@@ -57,43 +62,75 @@ def self_consistent(base: Overlapped, stages: Sequence[tuple[Environment, ...]])
     """Iterate density and potential from neutral atoms (``base``), with Green functions of clusters about each kind.
 
     Each of the ``stages`` is such a set of clusters, (P,); it starts from the density the one before it ended with, so
-    that a large cluster needs few iterations.
+    that a large cluster needs few iterations. Only the last need converge in full.
     """
-    muffin_tin = neutral_muffin_tin(base, hole=False)
-    parts = divide(muffin_tin, [free_atom(int(z), base.method) for z in base.atomic_number])
+    neutral = neutral_muffin_tin(base, hole=False)
+    parts = divide(neutral, [free_atom(int(z), base.method) for z in base.atomic_number])
+    spheres = neutral_spheres(base.r, base.density, base.atomic_number)
     share = base.spheres.share / base.spheres.share.sum()
     wanted = float(share @ parts.electrons)
     outside = base.density - parts.core_density
     valence = outside
-    fermi = _first_fermi_energy(muffin_tin, stages[0], parts.energy, share, wanted)
+    fermi = _first_fermi_energy(neutral, stages[0], parts.energy, share, wanted)
     total = 0
-    for clusters in stages:
-        mixer = _Anderson(base.r, base.norman_radius)
+    for stage, clusters in enumerate(stages, 1):
+        mixer, level = _Anderson(base.r, base.norman_radius), _Level()
+        looser = 1.0 if stage == len(stages) else EARLY_TOLERANCE
         converged = False
         for _ in range(MOST_ITERATIONS):
             total += 1
-            muffin_tin = _muffin_tin(base, parts, valence, fermi)
+            muffin_tin = _with_density(neutral, base, spheres, parts.core_density + valence, fermi)
             bands = _fill(muffin_tin, clusters, parts.energy, fermi, share, wanted)
             new = _on_grid(base.r, bands.responses, bands.density, outside)
-            step, fermi = bands.fermi - fermi, bands.fermi
-            converged = abs(step) < ENERGY_TOLERANCE and mixer.moved(new - valence) < CHARGE_TOLERANCE
+            moved = mixer.moved(new - valence)
+            step = level.step(fermi, bands.missing, bands.states, steady=moved < STEADY)
+            fermi += step
+            converged = abs(step) < looser * ENERGY_TOLERANCE and moved < looser * CHARGE_TOLERANCE
             if converged:
                 break
             valence = mixer.next(valence, new)
     charge = parts.electrons - bands.held
     plausible = bool(np.abs(charge).max() < LARGEST_PLAUSIBLE_CHARGE)
+    muffin_tin = replace(muffin_tin, fermi_energy=fermi)
     return SelfConsistent(muffin_tin, converged and plausible, total, charge, bands.missing, parts.energy)
+
+
+class _Level:
+    """Finds the Fermi energy (hartree) at which no electrons are missing, while the potential still moves a little.
+
+    Newton's steps, at most LARGEST_STEP; where the last one went too far, no longer than the secant's, as the states
+    near a gap are not those within it.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[float, float] | None = None
+
+    def step(self, fermi: float, missing: float, states: float, *, steady: bool) -> float:
+        """How far to go from ``fermi``, where so many electrons are ``missing`` and there are ``states`` per hartree.
+
+        ``steady`` where the potential has hardly moved since the last step.
+        """
+        slope = max(states, FEWEST_STATES)
+        if steady and self._last is not None:
+            before, missing_before = self._last
+            if missing * missing_before < 0:
+                slope = max(slope, (missing_before - missing) / (fermi - before))
+        self._last = fermi, missing
+        return float(np.clip(missing / slope, -LARGEST_STEP, LARGEST_STEP))
 
 
 @dataclass(frozen=True)
 class _Bands:
-    """Valence bands filled up to a Fermi energy: density of each kind on its own grid, electrons held (P,)."""
+    """Valence bands filled up to a Fermi energy: density of each kind on its own grid, electrons held (P,).
 
-    fermi: float
+    missing electrons per atom and states per hartree and atom at the Fermi energy.
+    """
+
     responses: tuple[LocalResponse, ...]
     density: list[FloatArray]
     held: FloatArray
     missing: float
+    states: float
 
 
 def _fill(
@@ -110,10 +147,10 @@ def _fill(
     responses = local_responses(muffin_tin, clusters, np.concatenate([energy, at_fermi]))
     held = np.array([(weight @ x.count[:-1]).imag.sum() for x in responses])
     states = np.array([x.count[-1].imag.sum() for x in responses])
-    missing = wanted - float(share @ held)
-    step = float(np.clip(missing / max(float(share @ states), 1e-3), -LARGEST_STEP, LARGEST_STEP))
-    density = [(weight @ x.density[:-1]).imag + step * x.density[-1].imag for x in responses]
-    return _Bands(fermi + step, responses, density, held + step * states, missing)
+    missing, total = wanted - float(share @ held), float(share @ states)
+    more = float(np.clip(missing / max(total, FEWEST_STATES), -LARGEST_STEP, LARGEST_STEP))
+    density = [(weight @ x.density[:-1]).imag + more * x.density[-1].imag for x in responses]
+    return _Bands(responses, density, held + more * states, missing, total)
 
 
 def contour(bottom: float, top: float) -> tuple[ComplexArray, ComplexArray]:
@@ -151,7 +188,7 @@ def _first_fermi_energy(
             break
         middle = low + (high - low) * f_low / (f_low - f_high)
         f_middle = missing(middle)
-        if abs(f_middle) < 0.02 or high - low < ENERGY_TOLERANCE:
+        if abs(f_middle) < FIRST_MISSING or high - low < ENERGY_TOLERANCE:
             break
         if f_middle > 0:
             low, f_low, f_high = middle, f_middle, 0.5 * f_high
@@ -160,46 +197,40 @@ def _first_fermi_energy(
     return middle
 
 
-def _muffin_tin(base: Overlapped, parts: CoreValence, valence: FloatArray, fermi: float) -> MuffinTin:
-    """Potential of a valence density (P, n).
+def _with_density(
+    neutral: MuffinTin, base: Overlapped, spheres: FloatArray, density: FloatArray, fermi: float
+) -> MuffinTin:
+    """The potential of a density (P, n), from those of ``neutral`` atoms and of their neutral ``spheres`` (P, n).
 
     The Coulomb potential is that of the overlapped atoms changed by as much as the potential of a neutral sphere is
     (Norman's picture), so that no charge reaches beyond its own sphere.
     """
-    density = np.maximum(parts.core_density + valence, 1e-12)
-    nuclei = base.atomic_number.astype(np.float64)
-    coulomb = base.coulomb + np.stack(
-        [
-            neutral_sphere(base.r, new, z) - neutral_sphere(base.r, old, z)
-            for new, old, z in zip(density, base.density, nuclei, strict=True)
-        ]
-    )
+    density = np.maximum(density, 1e-12)
+    coulomb = base.coulomb + neutral_spheres(base.r, density, base.atomic_number) - spheres
     exchange = lda_potential(density)
     potential, constant = muffin_tin_potential(base.spheres, base.r, coulomb + exchange)
-    between = interstitial_density(base.spheres, base.r, density, nuclei)
-    plain = neutral_muffin_tin(base, hole=False)
     return replace(
-        plain,
+        neutral,
         coulomb=potential - exchange,
         potential=potential,
         density=density,
         interstitial_potential=constant,
-        interstitial_density=between,
+        interstitial_density=interstitial_density(base.spheres, base.r, density, base.atomic_number.astype(np.float64)),
         fermi_energy=fermi,
     )
 
 
-def neutral_sphere(r: FloatArray, density: FloatArray, z: float) -> FloatArray:
-    """Potential energy (n,) of an electron near a nucleus and just enough of ``density`` (n,) to balance it.
+def neutral_spheres(r: FloatArray, density: FloatArray, z: IntArray) -> FloatArray:
+    """Potential energies (P, n) of an electron near nuclei ``z`` (P,) and just enough of ``density`` (P, n) to balance.
 
-    Electrostatic; zero outside the sphere that holds ``z`` electrons.
+    Electrostatic; zero outside the sphere that holds as many electrons as the nucleus has charge.
     """
     inside = enclosed(r, density)
-    edge = norman_radius(r, density, z)
-    x, integrand = np.log(r), 4 * np.pi * density * r**2
-    shell = cumulative_simpson(integrand, x=x, initial=0.0)
-    outer = float(CubicHermiteSpline(x, shell, integrand)(np.log(edge))) - shell
-    return np.asarray(np.where(r < edge, (inside - z) / r + outer, 0.0))
+    edge = np.array([norman_radius(r, rho, float(q)) for rho, q in zip(density, z, strict=True)])
+    integrand = 4 * np.pi * density * r**2
+    shell = cumulative_simpson(integrand, x=np.log(r), initial=0.0)
+    outer = at_radii(r, shell, integrand, edge)[:, None] - shell
+    return np.asarray(np.where(r < edge[:, None], (inside - z[:, None]) / r + outer, 0.0))
 
 
 def _on_grid(

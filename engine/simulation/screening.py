@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from engine.simulation.local_density import FROZEN, LIGHTEST, Environment
+from engine.simulation.local_density import FROZEN, LIGHTEST, Environment, returned_waves
 from engine.simulation.muffin_tin import FloatArray, MuffinTin
-from engine.simulation.multiple_scattering import scattered_waves
 from engine.simulation.partial_waves import STEP
 from engine.simulation.phase_shifts import kind_waves, scattering_matrices
 from engine.simulation.scf import contour
@@ -54,10 +53,10 @@ def density_response(muffin_tin: MuffinTin, cluster: Environment, bottom: float)
     """Radii r (n,) up to the absorber's Norman radius and its response X (n, n) to spherical potentials."""
     energy, weight = contour(bottom, muffin_tin.fermi_energy)
     lmax = 1 if muffin_tin.atomic_number[0] <= LIGHTEST else FROZEN - 1
-    k, t = scattering_matrices(muffin_tin, energy, cluster.geometry.lmax, excited=False)
+    k, t = scattering_matrices(muffin_tin, energy, cluster[-1].geometry.lmax, excited=False)
     norman = float(muffin_tin.norman_radius[0])
     waves = kind_waves(muffin_tin, 0, energy, lmax, excited=False, reach=norman)
-    chi = np.diagonal(scattered_waves(cluster.geometry, cluster.kind, k, t)[:, 0], axis1=1, axis2=2)
+    chi = np.diagonal(returned_waves(cluster, k, t), axis1=1, axis2=2)
     inside = slice(0, int(np.searchsorted(waves.r, norman * (1 + 1e-9))))
     r = waves.r[inside]
     response = np.zeros((len(r), len(r)))

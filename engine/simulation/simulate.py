@@ -22,9 +22,13 @@ from engine.simulation.xc import wigner_seitz_radius
 
 STEP_EV = 0.25
 
-DENSITY_CLUSTERS = {"fast": ((20, 2), (40, 2)), "scf": ((30, 2), (60, 3))}
-SECOND_TRY = ((20, 2), (40, 3))
+DENSITY_CLUSTERS = {"fast": ((20, 2), (60, 2)), "scf": ((20, 2), (60, 2), (100, 3))}
+SECOND_TRY = ((20, 2), (60, 3))
 """Atoms and lmax of the clusters from which the density is made, one stage after the other."""
+
+SHARPEST_EV = 0.3
+"""Half width at half maximum that lines have at least, where the hole lives long (up to sulfur): vibrations and a
+monochromator would not leave them sharper."""
 
 MOST_SCREENED = 1.5
 """More charge than this cannot come to screen a hole. There may be little of it: in an ion, neighbours do the rest."""
@@ -35,8 +39,8 @@ class Settings:
     """Everything that changes a simulated spectrum.
 
     ``mode``: how well the self-consistent density is made that gives the potential and the Fermi level. "fast" takes
-    clusters of 40 atoms and waves up to l = 2, "scf" 60 atoms and l = 3, at ten times the cost. A density that does not
-    converge falls back on overlapped neutral atoms, and the spectrum says so.
+    clusters of 60 atoms and waves up to l = 2, "scf" 100 atoms and l = 3, at several times the cost. A density
+    that does not converge falls back on overlapped neutral atoms, and the spectrum says so.
     ``n_atoms``: scattering atoms, the absorber included; whole shells, so up to a shell more. ``radius_angstrom``
     instead of it takes every atom within that distance. ``lmax``: highest angular momentum of the scattering.
     ``energy_min_ev``, ``energy_max_ev``: range of the result, relative to the Fermi level.
@@ -105,7 +109,7 @@ def simulate_site(structure: Structure | Molecule, site_index: int, settings: Se
     muffin_tin = final.muffin_tin
     relative = np.arange(settings.energy_min_ev, settings.energy_max_ev + 0.5 * STEP_EV, STEP_EV)
     mu, mu0 = absorption_spectrum(
-        cluster, muffin_tin, relative, hole_width_ev=half_width_ev(number), lmax=settings.lmax
+        cluster, muffin_tin, relative, hole_width_ev=max(half_width_ev(number), SHARPEST_EV), lmax=settings.lmax
     )
     shift_ev = -base.core_shift * HARTREE_EV
     diagnostics = {

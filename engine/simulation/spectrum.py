@@ -19,6 +19,9 @@ NORMALISED_AT_EV = 50.0
 AMPLITUDE = 0.95
 """S0², the share of the fine structure that shake-up leaves: FEFF's own estimate for the K edge of Cu compounds."""
 
+LEAST_SCATTERING = 0.015
+"""Waves of which an atom scatters less than this share are left out of its scattering."""
+
 _MARGIN_WIDTHS, _MARGIN_EV = 5.0, 5.0
 
 
@@ -44,8 +47,11 @@ def absorption_spectrum(
     path = energy_path(width, highest / HARTREE_EV)
     energy = path + muffin_tin.fermi_energy
     k, t = scattering_matrices(muffin_tin, energy, lmax, excited=True)
-    geometry = build_geometry(cluster.position, lmax)
-    chi = scattered_waves(geometry, cluster.kind, k, t, ell=1, dtype=dtype, device=device)[:, 0]
+    order = np.argsort(cluster.kind, kind="stable")  # the absorber stays first
+    geometry = build_geometry(cluster.position[order], lmax)
+    chi = scattered_waves(
+        geometry, cluster.kind[order], k, t, ell=1, least=LEAST_SCATTERING, dtype=dtype, device=device
+    )
     background = atomic_absorption(muffin_tin, energy)
     fine = scattering_strength(muffin_tin, energy) * np.trace(chi, axis1=1, axis2=2) / 3
 

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pymatgen.core import Structure
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from engine.errors import EngineError
 from engine.simulation.simulate import Settings, SiteSpectrum, simulate_site
@@ -69,13 +70,18 @@ def run(
         texts = [archive.read(f"{material}/POSCAR").decode() for material in table["material_id"]]
     jobs = list(zip(texts, table["site"].tolist(), [settings] * len(table), strict=True))
     results, failed = {}, []
-    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
         for row, (spectrum, problem) in enumerate(pool.map(_simulate, jobs)):
             if spectrum is None:
                 failed.append(f"{table['site_id'].iloc[row]}: {problem}")
             else:
                 results[row] = spectrum
     return results, failed
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    threadpool_limits(limits=1)
 
 
 def _simulate(job: tuple[str, int, Settings]) -> tuple[SiteSpectrum | None, str]:

@@ -7,16 +7,17 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from engine.simulation.cluster import build_surroundings
-from engine.simulation.local_density import Environment, environments, local_responses
+from engine.simulation.local_density import Surrounded, environments, local_responses, returned_waves
 from engine.simulation.muffin_tin import FloatArray, MuffinTin
+from engine.simulation.phase_shifts import scattering_matrices
 from engine.simulation.potential import neutral_muffin_tin, overlapped_atoms
 from engine.simulation.propagator import build_geometry
-from engine.simulation.scf import contour, neutral_sphere, self_consistent
+from engine.simulation.scf import contour, neutral_spheres, self_consistent
 from engine.simulation.screening import density_response, radial_widths, screen_core_hole
 from engine.simulation.units import HARTREE_EV
 
 R = np.exp(-8.8 + 0.0125 * np.arange(1001))
-ALONE = Environment(build_geometry(np.zeros((1, 3)), 2), np.array([0]))
+ALONE = (Surrounded(build_geometry(np.zeros((1, 3)), 2), np.array([0]), np.inf),)
 
 
 def copper_oxide() -> Structure:
@@ -62,7 +63,7 @@ def test_flat_potential_holds_a_free_electron_gas() -> None:
 def test_neutral_sphere_is_that_of_a_uniform_ball() -> None:
     density = 0.05
     edge = (6 / (4 / 3 * np.pi * density)) ** (1 / 3)
-    potential = neutral_sphere(R, np.full_like(R, density), 6.0)
+    potential = neutral_spheres(R, np.full((1, len(R)), density), np.array([6]))[0]
     inside = edge > R
     exact = -6 / R + 6 * (3 - (R / edge) ** 2) / (2 * edge)
     np.testing.assert_allclose(potential[inside], exact[inside], atol=1e-6)
@@ -84,6 +85,16 @@ def test_response_is_the_derivative_of_the_density() -> None:
     found = (response * radial_widths(r)) @ np.interp(np.log(r), np.log(R), change)
     inner = r < 2.3
     np.testing.assert_allclose(found[inner], expected[inner], atol=2e-2 * np.abs(expected).max())
+
+
+def test_smaller_clusters_serve_damped_waves() -> None:
+    surroundings = build_surroundings(copper_oxide(), 0)
+    environment = environments(surroundings, 40, 2)[0]
+    assert len(environment) > 2
+    energy, _ = contour(-1.2, -0.2)
+    k, t = scattering_matrices(neutral_muffin_tin(overlapped_atoms(surroundings)), energy, 2, excited=False)
+    found, whole = (returned_waves(cluster, k, t) for cluster in (environment, environment[-1:]))
+    assert found == pytest.approx(whole, abs=2e-3 * np.abs(whole).max())
 
 
 @pytest.mark.slow
