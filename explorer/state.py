@@ -13,13 +13,17 @@ from explorer.jobs import Job, JobStore, Status
 class ExplorerState(param.Parameterized):
     """The choices of one session, and what its jobs were found to be doing.
 
-    ``dataset``, ``run``, ``member`` and ``latent`` are what a link or a session file has to restore; the rest follows.
+    ``dataset``, ``run``, ``member``, ``latent``, ``descriptors`` and the selections are what a link or a session file
+    has to restore; the rest follows.
     """
 
     dataset = param.String(default="", doc="Id of the set that is open; empty for none.")
     run = param.String(default="", doc="Id of the finished run whose model is looked at; empty for none.")
     member = param.Integer(default=0, bounds=(0, None), doc="Member of that run: its row in the scores.")
     latent = param.List(default=[], item_type=float, doc="Latent point that is decoded, one number per axis.")
+    descriptors = param.List(default=[], item_type=str, doc="Descriptors of the set that is built for the next training.")
+    selected = param.List(default=[], item_type=str, doc="Site ids of selection A in the open set; empty for none.")
+    compared = param.List(default=[], item_type=str, doc="Site ids of selection B in the open set; empty for none.")
 
     spectra = param.Parameter(default=None, doc="The open SpectraSet, or None.")
     sets = param.Dict(default={}, doc="Title by id of every set: the workspace's, newest first, and the embedded ones.")
