@@ -21,7 +21,7 @@ class ExplorerState(param.Parameterized):
     run = param.String(default="", doc="Id of the finished run whose model is looked at; empty for none.")
     member = param.Integer(default=0, bounds=(0, None), doc="Member of that run: its row in the scores.")
     latent = param.List(default=[], item_type=float, doc="Latent point that is decoded, one number per axis.")
-    descriptors = param.List(default=[], item_type=str, doc="Descriptors of the set that is built for the next training.")
+    descriptors = param.List(default=[], item_type=str, doc="Descriptor set that the next training takes.")
     selected = param.List(default=[], item_type=str, doc="Site ids of selection A in the open set; empty for none.")
     compared = param.List(default=[], item_type=str, doc="Site ids of selection B in the open set; empty for none.")
 
