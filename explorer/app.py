@@ -21,6 +21,7 @@ from explorer.views.data import DataView
 from explorer.views.drawing import Drawing
 from explorer.views.latent import LatentView, Opened
 from explorer.views.notices import Notices
+from explorer.views.place import PlaceView
 from explorer.views.train import WORDS, TrainView
 from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_from_environment
 
@@ -84,9 +85,8 @@ class Explorer:
             ("Data", self.data), ("Train", self.train), ("Latent", self.latent), sizing_mode="stretch_width", margin=0
         )
         self.tabs.param.watch(self._tab_changed, "active")
-        self.place = pn.pane.HTML("", margin=(0, 24), styles={"color": "white"}, css_classes=["place"])
+        self.place = PlaceView(self.state, self.store, self.notices)
         self.jobs_line = pn.pane.HTML("", margin=0, css_classes=["jobs-line"], styles=FOOTER)
-        self.state.param.watch(self._say_place, ["dataset", "run", "member", "sets", "runs"])
         self.state.param.watch(self._say_jobs, "jobs")
 
     def start(self) -> None:
@@ -94,7 +94,6 @@ class Explorer:
         with self.notices.guard():
             self.state.look(self.store)
             self._open_first()
-        self._say_place()
         self._say_jobs()
         if not self._connected:
             pn.state.onload(self._keep_looking)
@@ -166,7 +165,7 @@ class Explorer:
         for run in self.state.runs:
             source = self.library.set_of_model(run) if is_embedded(run) else self.state.jobs[run][0].source
             if source == dataset:
-                self.latent.choose(run)
+                self.place.choose(run)
                 return
 
     def _open_member(self, run: str, member: int, then: Callable[[Opened], None]) -> None:
@@ -198,12 +197,7 @@ class Explorer:
             else:
                 self.notices.show(f"{what} has finished; move its axes under Latent.", "success")
                 if job.source == self.state.dataset and self.tabs.active != LATENT_TAB:
-                    self.latent.choose(job.id)
-
-    def _say_place(self, *_: Any) -> None:
-        state = self.state
-        parts = {"Set": state.sets.get(state.dataset), "Model": state.runs.get(state.run)}
-        self.place.object = as_html("   |   ".join(f"{what}: {name}" for what, name in parts.items() if name))
+                    self.place.choose(job.id)
 
     def _say_jobs(self, *_: Any) -> None:
         lines = []

@@ -24,6 +24,8 @@ class ExplorerState(param.Parameterized):
     descriptors = param.List(default=[], item_type=str, doc="Descriptor set that the next training takes.")
     selected = param.List(default=[], item_type=str, doc="Site ids of selection A in the open set; empty for none.")
     compared = param.List(default=[], item_type=str, doc="Site ids of selection B in the open set; empty for none.")
+    site = param.String(default="", doc="Site id that the Context shows with its cluster and labels; empty for none.")
+    shown = param.List(default=["model"], item_type=str, doc="What plots overlay: of 'model', 'selected', 'compared'.")
 
     spectra = param.Parameter(default=None, doc="The open SpectraSet, or None.")
     sets = param.Dict(default={}, doc="Title by id of every set: the workspace's, newest first, and the embedded ones.")

@@ -11,15 +11,12 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from engine.model.run import Run
 from explorer.components.member import Member
 from explorer.components.player import LatentPlayer, member_json, weights_json
 from explorer.components.teaching import teaching_page
 from explorer.jobs import JobStore
 from explorer.messages import as_html
-from explorer.runs import read_members
 from explorer.state import ExplorerState
-from explorer.views.choices import offer
 from explorer.views.notices import Notices
 
 NOTHING = "No finished training yet. When one has finished, its model can be explored here."
@@ -29,7 +26,7 @@ OpenMember = Callable[[str, int, Callable[[Opened], None]], None]
 
 
 class LatentView(pn.viewable.Viewer):
-    """Chooses ``state.run`` and ``state.member``, whose model ``open_member`` gives, and moves ``state.latent``."""
+    """Shows ``state.member`` of ``state.run``, whose model ``open_member`` gives, and moves ``state.latent``."""
 
     def __init__(self, state: ExplorerState, store: JobStore, notices: Notices, open_member: OpenMember) -> None:
         """``open_member(run, member, then)`` calls ``then(opened)`` once; ``opened()`` gives the member or raises."""
@@ -37,9 +34,7 @@ class LatentView(pn.viewable.Viewer):
         self._state, self._store, self._notices, self._open_member = state, store, notices, open_member
         self._member: Member | None = None
         self._opened: tuple[str, int] | None = None
-        self._quiet = self._active = False
-        self._run = pmui.Select(label="Run", options={}, size="small", sizing_mode="stretch_width")
-        self._choice = pmui.Select(label="Member", options={}, size="small", width=220)
+        self._active = False
         self._export = pmui.FileDownload(
             label="Teaching page",
             callback=self._teaching_page,
@@ -51,17 +46,13 @@ class LatentView(pn.viewable.Viewer):
         self.player = LatentPlayer(sizing_mode="stretch_width", margin=(4, 10, 0, 10))
         self._empty = pn.pane.HTML(f"<p>{as_html(NOTHING)}</p>", margin=(24, 10))
         self._content = pmui.Column(
-            pmui.Row(
-                self._run, self._choice, self._export, sizing_mode="stretch_width", margin=(6, 0, 0, 0), align="center"
-            ),
+            pmui.Row(self._export, sizing_mode="stretch_width", margin=(6, 0, 0, 0), align="center"),
             self.player,
             sizing_mode="stretch_width",
             margin=0,
             visible=False,
         )
         self._layout = pmui.Column(self._empty, self._content, sizing_mode="stretch_width", margin=0)
-        self._run.param.watch(self._run_chosen, "value")
-        self._choice.param.watch(self._member_chosen, "value")
         self.player.param.watch(self._released, "latent")
         self.player.param.watch(lambda _: self._show_overlays(), "settings")
         state.param.watch(self._list_runs, "runs")
@@ -77,31 +68,8 @@ class LatentView(pn.viewable.Viewer):
         self._active = True
         self._reopen()
 
-    def choose(self, run: str) -> None:
-        """Takes the model ``run``, which must be one of ``state.runs``."""
-        self._run.value = run
-
     def _list_runs(self, *_: Any) -> None:
-        runs: dict[str, str] = self._state.runs
-        self._empty.visible, self._content.visible = not runs, bool(runs)
-        offer(self._run, runs, self._state.run if self._state.run in runs else next(iter(runs), None))
-
-    def _run_chosen(self, event: Any) -> None:
-        if event.new not in self._state.runs:
-            return
-        with self._notices.guard():
-            members = read_members(Run(self._store.library.run_path(event.new)))
-            best = next(member.index for member in members if member.selected)
-            self._quiet = True
-            self._choice.param.update(
-                options={f"seed {m.seed}{' (selected)' if m.selected else ''}": m.index for m in members}, value=best
-            )
-            self._quiet = False
-            self._state.param.update(run=event.new, member=best)
-
-    def _member_chosen(self, event: Any) -> None:
-        if event.new is not None and not self._quiet:
-            self._state.member = event.new
+        self._empty.visible, self._content.visible = not self._state.runs, bool(self._state.runs)
 
     def _reopen(self, *_: Any) -> None:
         """Loads the member that the state names, once this part is in view."""

@@ -51,7 +51,8 @@ def test_a_first_visit_opens_on_copper_oxides_with_their_model_in_view(workspace
     assert session.tabs.active == LATENT_TAB
     assert len(state.spectra) == 90
     assert len(state.latent) == 3
-    assert session.place.object == "Set: oxides-3d Cu   |   Model: oxides-3d Cu: OS, CN, 1 free · 2 seeds"
+    assert (session.place._set.value, session.place._run.value) == (COPPER, MODEL)
+    assert session.place._member.value == state.member
     assert list(session.data._choice.groups) == ["Embedded"]
     assert session.data._choice.groups["Embedded"] == {
         "oxides-3d Ni": NICKEL, "oxides-3d Cu": COPPER, "periodic-47 Na": SODIUM, "periodic-47 Cl": SODIUM[:-2] + "Cl",
