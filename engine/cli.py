@@ -118,7 +118,7 @@ def import_command(
 
     Example: rankaae import feff_runs/ --element Cu --out cu.parquet --expression "RATIO=OS/CN"
     """
-    from engine.io import import_source, write_set
+    from engine.io import import_source, structures_path, write_set
 
     grid = _grid(start, width, points)
     with _Progress("describing sites") as progress:
@@ -131,6 +131,7 @@ def import_command(
             workers=workers,
             cache=cache,
             progress=progress,
+            structures=structures_path(out),
         )
     notes: list[str] = []
     if columns is not None:
@@ -225,6 +226,44 @@ def descriptors(as_json: AsJson = False) -> None:
         return
     for name, d in CATALOGUE.items():
         _print(f"{name:12} {d.kind:12} {d.unit or '–':8} {d.summary} [{d.reference}]")
+
+
+@app.command()
+def ceiling(
+    path: Annotated[Path, typer.Argument(metavar="SET.parquet", help="A set written by rankaae import.")],
+    out: Annotated[Path, typer.Option("--out", help="JSON file to write; what it holds of this set is kept.")],
+    descriptors: Annotated[str, typer.Option(help="Descriptors, separated by commas; default: all of the set.")] = "",
+    element: OfElement = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how well ExtraTrees predict each descriptor of unseen materials from spectra, beside random numbers (NOISE).
+
+    Example: rankaae ceiling cu.parquet --descriptors OS,CN --out ceilings.json
+    """
+    from engine.analysis.ceiling import supervised_ceiling
+    from engine.io import load_set
+    from engine.io.ceiling_file import read_ceilings, write_ceilings
+    from engine.spectra import set_hash, split_by_material
+    from engine.structures import with_noise
+
+    spectra = load_set(path, element)
+    names = [name.strip() for name in descriptors.split(",") if name.strip()] or list(spectra.descriptors.columns)
+    table = with_noise(spectra.descriptors[names] if spectra.descriptor_values(names).size else spectra.descriptors,
+                       spectra.site_id)
+    split, key = split_by_material(spectra), set_hash(spectra)
+    found = read_ceilings(out, key)
+    missing = [name for name in table.columns if name not in found]
+    with _Progress("predicting descriptors") as progress:
+        for done, name in enumerate(missing):
+            progress(done, len(missing), name)
+            found[name] = supervised_ceiling(spectra.mu, table[name].to_numpy(), split)
+            write_ceilings(out, key, found)
+    rows = {name: found[name] for name in table.columns}
+    if as_json:
+        _print_json({n: {"srcc": None if c.srcc != c.srcc else c.srcc, "n_test": c.n_test} for n, c in rows.items()})
+        return
+    for name, one in rows.items():
+        _print(f"{name:12} |SRCC| {_cell(None if one.srcc != one.srcc else one.srcc)}  on {one.n_test} sites")
 
 
 @app.command()

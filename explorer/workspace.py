@@ -1,7 +1,7 @@
 """The folder where the app keeps what it is given and what it makes.
 
     uploads/<id>/<name>      dropped files; the folder's name is generated, the file's is reduced to safe characters
-    sets/<id>.parquet        imported sets
+    sets/<id>.parquet        imported sets, with their structures beside them
     runs/<id>/               run folders of the engine
     jobs/<id>/               job.json, settings.toml, log.txt, output.json of the command that makes the set or run <id>
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError, RunError
+from engine.io.structures import SUFFIX as STRUCTURES
 
 VARIABLE = "RANKAAE_WORKSPACE"
 REAL_DATA_VARIABLE = "RANKAAE_REAL_DATA"
@@ -60,7 +61,8 @@ class Workspace:
 
     def set_ids(self) -> list[str]:
         """Every set that is there, newest first."""
-        return [path.name.removesuffix(".parquet") for path in _newest_first(self.sets, "*.parquet")]
+        found = _newest_first(self.sets, "*.parquet")
+        return [path.name.removesuffix(".parquet") for path in found if not path.name.endswith(STRUCTURES)]
 
     def run_ids(self) -> list[str]:
         """Every run folder that is there, newest first."""

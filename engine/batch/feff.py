@@ -24,6 +24,7 @@ from engine.io.feff_tree import RUNS_FOLDER
 from engine.io.files import atomic_target
 from engine.io.parquet import write_set
 from engine.io.source import import_source
+from engine.io.structures import structures_path
 from engine.spectra import GridSpec, ImportReport
 
 COMMAND_VARIABLE = "RANKAAE_FEFF"
@@ -137,9 +138,12 @@ def feff_sources(
     if not any(_finished(folder) for _, folder in runs):
         shown = "; ".join(f"{name}: {reason}" for name, reason in failures[:5])
         raise DataError(f"no FEFF run gave a spectrum: {shown}")
-    spectra, report = import_source(root, element=element, grid=grid, first_shell="any", workers=workers)
+    beside = structures_path(out)
+    spectra, report = import_source(
+        root, element=element, grid=grid, first_shell="any", workers=workers, structures=beside
+    )
     write_set(spectra, out)
-    return FeffOutcome(root, len(runs), resumed, tuple(failures), report, (out,))
+    return FeffOutcome(root, len(runs), resumed, tuple(failures), report, (out, beside))
 
 
 def _write_inputs(source: Source, element: str, root: Path, *, all_sites: bool) -> list[tuple[str, Path]]:

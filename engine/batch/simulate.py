@@ -20,6 +20,7 @@ from engine.batch.sources import Source
 from engine.errors import DataError, EngineError
 from engine.io.files import atomic_target
 from engine.io.parquet import write_set
+from engine.io.structures import structures_path, write_structures
 from engine.simulation.simulate import Settings, SiteSpectrum, simulate_site
 from engine.spectra import GridSpec, ImportReport, Ledger, RawSpectra, SpectraSet, assemble
 from engine.spectra.grid import mu_problem
@@ -163,10 +164,11 @@ def simulate_sources(
 ) -> Outcome:
     """Simulates the sites of ``element`` and writes a set, with descriptors, to ``out``.
 
-    Beside it: ``….sites.parquet``, one row per site with the spectrum on its own energies, the atomic background, the
-    multiplicity and every parameter and diagnostic; ``….mean.parquet``, a set with the multiplicity-weighted mean
-    spectrum of each material all of whose sites are there (with ``average``), in a file of its own because a mean is
-    no site and must not be trained on; and, while sites are missing, the folder ``….parts`` of finished ones.
+    Beside it: ``….structures.parquet`` with the structures; ``….sites.parquet``, one row per site with the spectrum on
+    its own energies, the atomic background, the multiplicity and every parameter and diagnostic; ``….mean.parquet``, a
+    set with the multiplicity-weighted mean spectrum of each material all of whose sites are there (with ``average``),
+    in a file of its own because a mean is no site and must not be trained on; and, while sites are missing, the folder
+    ``….parts`` of finished ones.
     ``failed`` are structures that could not be read, for the account. DataError when nothing is left.
     """
     failures = list(failed)
@@ -189,9 +191,10 @@ def simulate_sources(
     raw = raw_spectra(result, element, settings, frame, second_shell)
     spectra, report = assemble(raw, grid)
     write_set(spectra, out)
+    write_structures({name: boxed(structure) for name, structure in structures.items()}, spectra, structures_path(out))
     table = out.with_name(f"{out.stem}.sites.parquet")
     write_sites(result, element, frame, table)
-    written = [out, table]
+    written = [out, structures_path(out), table]
     notes: list[str] = []
     if average:
         means, notes = mean_spectra(spectra, sites)

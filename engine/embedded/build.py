@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pymatgen.core import Structure
 
 import engine
 from engine.batch.simulate import Progress, Simulate, Simulated, notes_of, raw_spectra, simulate_sites
@@ -25,6 +26,7 @@ from engine.errors import DataError
 from engine.generation.materials import Material
 from engine.io.files import atomic_target
 from engine.io.parquet import write_set
+from engine.io.structures import structures_path, write_structures
 from engine.simulation.simulate import Settings, simulate_site
 from engine.spectra import assemble
 from engine.spectra.grid import resample
@@ -46,6 +48,11 @@ class _Family:
     second_shell: dict[str, tuple[float, float]]
     material_of: Mapping[str, Material]
 
+    @property
+    def structures(self) -> dict[str, Structure]:
+        """Its structures by structure_id."""
+        return {name: material.structure for name, material in self.material_of.items()}
+
 
 def build_set(
     recipe: Recipe,
@@ -64,8 +71,9 @@ def build_set(
 
     Steps: structures (``work/structures``), spectra (``work/spectra``, one file per site), descriptors, then the files:
     ``out/<set>/<set>-<El>.parquet`` where the recipe has energies per element, else one ``out/<set>.parquet`` with
-    float16 spectra on energies ``start[element] + step·i``; ``out/<set>.md``, and the set's entry in
-    ``out/manifest.toml``. Failed sites are listed in the card. ``elements`` and ``sites`` (per element) make a part.
+    float16 spectra on energies ``start[element] + step·i``, each with its structures beside it (``engine.io.structures``);
+    ``out/<set>.md``, and the set's entry in ``out/manifest.toml``. Failed sites are listed in the card. ``elements`` and
+    ``sites`` (per element) make a part.
     """
     chosen = tuple(elements or recipe.elements)
     unknown = [symbol for symbol in chosen if symbol not in recipe.elements]
@@ -138,8 +146,10 @@ def _write(
     tables: dict[str, pd.DataFrame] = {}
     if recipe.grids is None:
         path = out / f"{recipe.name}.parquet"
-        _write_steps(recipe, families, settings, path, refused, tables)
-        return [path], refused, tables
+        sites = _write_steps(recipe, families, settings, path, refused, tables)
+        every = {name: structure for family in families for name, structure in family.structures.items()}
+        write_structures(every, sites, structures_path(path))
+        return [path, structures_path(path)], refused, tables
     folder = out / recipe.name
     folder.mkdir(exist_ok=True)
     written = []
@@ -150,8 +160,10 @@ def _write(
         spectra, report = assemble(raw, recipe.grids[family.element])
         for refusal in report.refused:
             refused += [(site, f"{refusal.reason} {detail}".strip()) for site, detail in refusal.examples]
-        written.append(folder / f"{recipe.name}-{family.element}.parquet")
-        write_set(spectra, written[-1])
+        path = folder / f"{recipe.name}-{family.element}.parquet"
+        write_set(spectra, path)
+        write_structures(family.structures, spectra, structures_path(path))
+        written += [path, structures_path(path)]
         tables[family.element] = spectra.descriptors
     return written, refused, tables
 
@@ -163,8 +175,11 @@ def _write_steps(
     path: Path,
     refused: list[tuple[str, str]],
     tables: dict[str, pd.DataFrame],
-) -> None:
-    """All elements in one table: ids, descriptors (float32), mu (points,) float16; starts and step in the metadata."""
+) -> list[str]:
+    """All elements in one table: ids, descriptors (float32), mu (points,) float16; starts and step in the metadata.
+
+    Returns the ids of the sites in it.
+    """
     step = recipe.width_ev / (recipe.points - 1)
     starts: dict[str, float] = {}
     ids: list[str] = []
@@ -207,6 +222,7 @@ def _write_steps(
     }
     with atomic_target(path) as temporary:
         pq.write_table(pa.table(columns).replace_schema_metadata(metadata), temporary, compression="zstd")
+    return ids
 
 
 def _fermi_ev(energy_ev: FloatArray, settings: Settings) -> float:

@@ -118,9 +118,10 @@ class Embedded:
     def table(self, name: str) -> StepTable:
         """All elements of a set that is kept in one file, each on energies relative to its own start."""
         stored = self.set_of(name)
-        if len(stored.files) != 1:
-            raise DataError(f"{name}: is kept in {len(stored.files)} files, one per element; it has no common table")
-        return read_steps(stored.files[0].path)
+        path = next((file.path for file in stored.files if file.path.name == f"{name}.parquet"), None)
+        if path is None:
+            raise DataError(f"{name}: is kept in one file per element; it has no common table")
+        return read_steps(path)
 
 
 def data_folder() -> Path:

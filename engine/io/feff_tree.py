@@ -155,6 +155,7 @@ def _read(
         kind="FEFF run folders",
         origin=f"{name}, FEFF runs, mu as FEFF normalised it (column 4 of xmu.dat)",
         steps=tuple(steps),
+        structures=structures,
         ledger=ledger,
     )
 

@@ -17,6 +17,7 @@ from engine.io.csv_layout import GZIP_MAGIC, looks_like_csv_layout, read_csv_lay
 from engine.io.feff_tree import Progress, StructureTools, read_feff_tree
 from engine.io.files import check_file
 from engine.io.parquet import METADATA_KEY, open_table, read_set, table_schema
+from engine.io.structures import copy_structures, structures_path, write_structures
 from engine.io.tables import is_site_table, is_step_table, read_site_table, read_step_table
 from engine.spectra.assemble import RawSpectra, add_set_warnings, assemble, describe_grid
 from engine.spectra.grid import GridSpec, choose_grid, resample
@@ -44,6 +45,7 @@ def import_source(
     cache: Path | None = None,
     progress: Progress | None = None,
     tools: StructureTools | None = None,
+    structures: Path | None = None,
 ) -> tuple[SpectraSet, ImportReport]:
     """The spectra of any supported source as one set, and the account of what was read, kept and refused.
 
@@ -56,6 +58,7 @@ def import_source(
     code         which calculation to take from a table that holds several, such as "FEFF"
     workers, cache, progress   handed to the descriptor computation for FEFF runs
     tools        functions to read structures and describe sites, for tests; None takes those of ``engine.structures``
+    structures   file for the crystal structures of the sites kept, where the source has them; None writes none
 
     Raises DataError when the source is missing, of no known format, damaged, too large, or nothing in it can be kept;
     ConfigError for an option that is not one of those above.
@@ -65,15 +68,20 @@ def import_source(
     source = Path(source)
     kind = _kind(source)
     if kind == "set":
-        spectra = read_set(source)
-        return _from_set(spectra, source.name, element, grid, first_shell or "any")
+        spectra, report = _from_set(read_set(source), source.name, element, grid, first_shell or "any")
+        if structures is not None:
+            copy_structures(structures_path(source), spectra, structures)
+        return spectra, report
     raw = _read(source, kind, element, code, {"workers": workers, "cache": cache, "progress": progress, "tools": tools})
     n_read = len(raw) + raw.ledger.n_refused
     if (first_shell or "O") == "O":
         raw = _only_oxygen(raw)
     if len(raw) == 0:
         raise raw.ledger.none_left(raw.source, n_read)
-    return assemble(raw, grid)
+    spectra, report = assemble(raw, grid)
+    if structures is not None:
+        write_structures(raw.structures, spectra, structures)
+    return spectra, report
 
 
 def load_set(path: Path, element: str | None = None) -> SpectraSet:

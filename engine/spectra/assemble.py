@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ class RawSpectra:
     origin       one line for ``SpectraSet.origin``
     steps        what the reader itself did, for ``SpectraSet.steps``
     on_one_grid  the energies are one even grid meant for models: keep it unless another is asked for
+    structures   crystal structures by material_id, where the source has them
     """
 
     energy_ev: Sequence[FloatArray]
@@ -41,6 +43,7 @@ class RawSpectra:
     where: Sequence[str] = ()
     steps: tuple[str, ...] = ()
     on_one_grid: bool = False
+    structures: Mapping[str, Any] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ takes the user's own columns and expressions over columns. A failure costs one v
 with a reason. Never imports torch, and nothing of the engine but ``engine.errors``.
 """
 
-from engine.structures.catalogue import CATALOGUE, CATALOGUE_VERSION, Descriptor
+from engine.structures.catalogue import CATALOGUE, CATALOGUE_VERSION, PAPER_SETS, Descriptor, noise_value
 from engine.structures.columns import UserColumns, read_columns
 from engine.structures.describe import Described, describe_sites, site_id_of
 from engine.structures.environment import SiteContext, StructureContext
@@ -13,22 +13,27 @@ from engine.structures.errors import NotDefinedError
 from engine.structures.expressions import evaluate_expression, expression_names
 from engine.structures.reading import read_structure
 from engine.structures.shells import PAPER_SECOND_SHELL_ANGSTROM, find_second_shell
+from engine.structures.surroundings import Surroundings, surroundings
 
 __all__ = [
     "CATALOGUE",
     "CATALOGUE_VERSION",
     "PAPER_SECOND_SHELL_ANGSTROM",
+    "PAPER_SETS",
     "Described",
     "Descriptor",
     "NotDefinedError",
     "SiteContext",
     "StructureContext",
+    "Surroundings",
     "UserColumns",
     "describe_sites",
     "evaluate_expression",
     "expression_names",
     "find_second_shell",
+    "noise_value",
     "read_columns",
     "read_structure",
     "site_id_of",
+    "surroundings",
 ]

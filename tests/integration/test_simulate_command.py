@@ -39,7 +39,7 @@ def test_a_set_with_descriptors_parameters_and_mean_comes_out(tmp_path: Path) ->
     )
     assert report["n_kept"] == 1
     assert report["failures"] == []
-    assert len(report["written"]) == 3
+    assert len(report["written"]) == 4
     spectra = read_set(out)
     assert spectra.site_id.tolist() == ["rutile_000"]
     assert spectra.descriptors["OS"][0] == 4

@@ -14,7 +14,7 @@ from engine.embedded.manifest import sha256_of
 from engine.embedded.recipes import recipe_of
 from engine.embedded.structures import read_structures
 from engine.errors import ConfigError, DataError
-from engine.io import import_source, read_set
+from engine.io import import_source, read_set, read_site_structure, structures_path
 from engine.simulation.simulate import Settings
 from tests import fake_simulation as fake
 
@@ -36,6 +36,13 @@ def test_a_family_becomes_a_set_a_card_and_a_manifest_entry(tmp_path: Path) -> N
     entry = tomllib.loads((out / "manifest.toml").read_text())["set"][0]
     assert entry["name"] == "oxides-3d"
     assert entry["files"][0]["sha256"] == sha256_of(path)
+    assert entry["files"][1]["path"] == "oxides-3d/oxides-3d-Ni.structures.parquet"
+    built = {material.structure_id: material.structure for material, _ in stored}
+    for site in spectra.site_id:
+        found = read_site_structure(structures_path(path), str(site))
+        assert found is not None
+        assert found[0][found[1]].specie.symbol == "Ni"
+        assert found[0].distance_matrix == pytest.approx(built[str(site)[:-4]].distance_matrix, abs=1e-4)
     card = (out / "oxides-3d.md").read_text()
     assert "must not be used for" in card
     assert f"Failures: {len(account.failures)}" in card
@@ -61,6 +68,7 @@ def test_all_elements_of_the_periodic_set_share_a_file(tmp_path: Path) -> None:
     assert (stored.value_type, stored.list_size) == ("halffloat", 200)
     spectra, _ = import_source(path, element="Cl", first_shell="any")
     assert len(spectra) == 5
+    assert read_site_structure(structures_path(path), str(spectra.site_id[0])) is not None
     assert np.ptp(spectra.energy_ev) == pytest.approx(35.0)
     assert "CN" in spectra.descriptors
     assert not any(material.endswith("v0") for material in spectra.material_id)

@@ -70,7 +70,7 @@ def test_one_element_and_all_elements_of_a_common_table(folder: Path) -> None:
     np.testing.assert_allclose(table.relative_ev, STEP_EV * np.arange(POINTS))
     assert table.start_ev["Cl"] == 2817.0
     assert np.isnan(table.descriptors["CN"].iloc[4])
-    with pytest.raises(DataError, match="kept in 2 files"):
+    with pytest.raises(DataError, match="kept in one file per element"):
         embedded.table("oxides-3d")
 
 

@@ -1,0 +1,109 @@
+"""The crystal structures of a set, beside it in ``<set>.structures.parquet``: one row per structure.
+
+Columns: structure_id (a site's id without its site number), lattice (9 float32, rows a, b, c in Å), species (n symbols)
+and position (3 n float32, fractional). A set without this file is as good as any other; only its sites have no picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.errors import DataError
+from engine.io.files import atomic_target, check_file
+from engine.io.names import material_and_site
+from engine.spectra.spectra_set import SpectraSet
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+SUFFIX = ".structures.parquet"
+MAX_ATOMS = 2000
+ROWS_PER_GROUP = 256
+_SCHEMA = pa.schema(
+    {
+        "structure_id": pa.string(),
+        "lattice": pa.list_(pa.float32()),
+        "species": pa.list_(pa.string()),
+        "position": pa.list_(pa.float32()),
+    }
+)
+
+
+def structures_path(set_path: Path) -> Path:
+    """Where the structures of the set at ``set_path`` are, if it has any."""
+    return set_path.with_name(set_path.name.removesuffix(".parquet") + SUFFIX)
+
+
+def write_structures(structures: Mapping[str, Structure], spectra: SpectraSet | Iterable[str], path: Path) -> None:
+    """Writes those of ``structures`` (by id) that sites of a set, or of some site ids, are in; none, no file stays.
+
+    Structures with partly occupied sites are left out. DataError when the file cannot be written.
+    """
+    wanted = _structure_ids(spectra.site_id.tolist() if isinstance(spectra, SpectraSet) else spectra)
+    kept = {name: structures[name] for name in wanted if name in structures and structures[name].is_ordered}
+    columns = {
+        "structure_id": list(kept),
+        "lattice": [s.lattice.matrix.ravel().astype(np.float32) for s in kept.values()],
+        "species": [[site.specie.symbol for site in s] for s in kept.values()],
+        "position": [np.asarray(s.frac_coords % 1.0, dtype=np.float32).ravel() for s in kept.values()],
+    }
+    _write(pa.table(columns, schema=_SCHEMA), path)
+
+
+def copy_structures(source: Path, spectra: SpectraSet, target: Path) -> None:
+    """The same with rows of the file ``source``, which need not be there."""
+    wanted = _structure_ids(spectra.site_id.tolist())
+    _write(_rows(source, wanted) if source.is_file() else _SCHEMA.empty_table(), target)
+
+
+def read_site_structure(path: Path, site_id: str) -> tuple[Structure, int] | None:
+    """The structure that a site is in, and the site's 0-based number there; None when the file does not have it.
+
+    Only the part of the file that holds it is read. DataError for a missing or damaged file, or a site out of range.
+    """
+    structure_id, index = material_and_site(site_id)
+    if index is None:
+        return None
+    rows = _rows(path, [structure_id]).to_pylist()
+    if not rows:
+        return None
+    from pymatgen.core import Lattice, Structure
+
+    lattice, species, position = (rows[0][name] for name in ("lattice", "species", "position"))
+    try:
+        matrix = np.array(lattice, dtype=np.float64).reshape(3, 3)
+        positions = np.array(position, dtype=np.float64).reshape(len(species), 3)
+        sound = np.isfinite(matrix).all() and np.isfinite(positions).all() and abs(np.linalg.det(matrix)) > 1
+        if not sound or not index < len(species) <= MAX_ATOMS:
+            raise ValueError(f"{len(species)} atoms, site {index}")
+        return Structure(Lattice(matrix), species, positions), index
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path.name}: the structure of {site_id} is not sound ({error})") from error
+
+
+def _structure_ids(sites: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(material_and_site(str(site))[0] for site in sites))
+
+
+def _rows(path: Path, structure_ids: list[str]) -> pa.Table:
+    check_file(path)
+    try:
+        table = pq.read_table(path, filters=[("structure_id", "in", structure_ids)], use_threads=False)
+        return table.select(_SCHEMA.names).cast(_SCHEMA)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DataError(f"{path.name}: not a readable file of structures ({reason})") from error
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    if not table.num_rows:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_target(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_PER_GROUP)
