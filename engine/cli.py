@@ -242,14 +242,14 @@ def ceiling(
     """
     from engine.analysis.ceiling import supervised_ceiling
     from engine.io import load_set
-    from engine.io.ceiling_file import read_ceilings, write_ceilings
+    from engine.io.ceiling_file import ceilings_json, read_ceilings, write_ceilings
     from engine.spectra import set_hash, split_by_material
     from engine.structures import with_noise
 
     spectra = load_set(path, element)
     names = [name.strip() for name in descriptors.split(",") if name.strip()] or list(spectra.descriptors.columns)
-    table = with_noise(spectra.descriptors[names] if spectra.descriptor_values(names).size else spectra.descriptors,
-                       spectra.site_id)
+    spectra.descriptor_values(names)  # refuses unknown names
+    table = with_noise(spectra.descriptors[names], spectra.site_id.tolist())
     split, key = split_by_material(spectra), set_hash(spectra)
     found = read_ceilings(out, key)
     missing = [name for name in table.columns if name not in found]
@@ -258,12 +258,12 @@ def ceiling(
             progress(done, len(missing), name)
             found[name] = supervised_ceiling(spectra.mu, table[name].to_numpy(), split)
             write_ceilings(out, key, found)
-    rows = {name: found[name] for name in table.columns}
+    rows = ceilings_json({name: found[name] for name in table.columns})
     if as_json:
-        _print_json({n: {"srcc": None if c.srcc != c.srcc else c.srcc, "n_test": c.n_test} for n, c in rows.items()})
+        _print_json({"split": split.how, "ceilings": rows, "out": str(out)})
         return
-    for name, one in rows.items():
-        _print(f"{name:12} |SRCC| {_cell(None if one.srcc != one.srcc else one.srcc)}  on {one.n_test} sites")
+    for name, row in rows.items():
+        _print(f"{name:12} |SRCC| {_cell(row['srcc'])}  on {row['n_test']} held-out sites")
 
 
 @app.command()

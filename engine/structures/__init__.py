@@ -5,7 +5,13 @@ takes the user's own columns and expressions over columns. A failure costs one v
 with a reason. Never imports torch, and nothing of the engine but ``engine.errors``.
 """
 
-from engine.structures.catalogue import CATALOGUE, CATALOGUE_VERSION, PAPER_SETS, Descriptor, noise_value
+from engine.structures.catalogue import (
+    CATALOGUE,
+    CATALOGUE_VERSION,
+    PAPER_SETS,
+    Descriptor,
+    with_noise,
+)
 from engine.structures.columns import UserColumns, read_columns
 from engine.structures.describe import Described, describe_sites, site_id_of
 from engine.structures.environment import SiteContext, StructureContext
@@ -31,9 +37,9 @@ __all__ = [
     "evaluate_expression",
     "expression_names",
     "find_second_shell",
-    "noise_value",
     "read_columns",
     "read_structure",
     "site_id_of",
     "surroundings",
+    "with_noise",
 ]

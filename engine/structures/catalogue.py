@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pymatgen.core import Element
 
 from engine.structures.environment import SiteContext
@@ -193,9 +194,14 @@ def _oxygen_fraction(site: SiteContext) -> float:
     return sum(symbol == "O" for symbol in symbols) / len(symbols)
 
 
-def _noise(site: SiteContext) -> float:
-    digest = hashlib.blake2b(f"{site.noise_seed}:{site.site_id}".encode(), digest_size=16).digest()
+def noise_value(site_id: str, seed: int = 0) -> float:
+    """The random control of a site: a standard normal number that follows from ``seed`` and ``site_id`` alone."""
+    digest = hashlib.blake2b(f"{seed}:{site_id}".encode(), digest_size=16).digest()
     return float(np.random.default_rng(int.from_bytes(digest, "little")).standard_normal())
+
+
+def _noise(site: SiteContext) -> float:
+    return noise_value(site.site_id, site.noise_seed)
 
 
 INF = float("inf")
@@ -279,3 +285,18 @@ _DESCRIPTORS = (
 
 CATALOGUE: Mapping[str, Descriptor] = MappingProxyType({descriptor.name: descriptor for descriptor in _DESCRIPTORS})
 """Every descriptor by name, the paper's first."""
+
+PAPER_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "initial": ("OS", "CN", "CN2", "NNAS", "PGSO"),
+        "final": ("OS", "CN", "OCN", "NNRS", "MOOD"),
+    }
+)
+"""The descriptors that the paper began with (its Fig. 6b) and ended with (Fig. 6c), in the order of their axes."""
+
+
+def with_noise(descriptors: pd.DataFrame, site_ids: Sequence[str]) -> pd.DataFrame:
+    """Descriptors (n, d) of ``site_ids`` (n,) and the random control NOISE beside them, where it is not among them."""
+    if "NOISE" in descriptors.columns:
+        return descriptors
+    return descriptors.assign(NOISE=[noise_value(site) for site in site_ids])
