@@ -71,9 +71,9 @@ def build_set(
 
     Steps: structures (``work/structures``), spectra (``work/spectra``, one file per site), descriptors, then the files:
     ``out/<set>/<set>-<El>.parquet`` where the recipe has energies per element, else one ``out/<set>.parquet`` with
-    float16 spectra on energies ``start[element] + step·i``, each with its structures beside it (``engine.io.structures``);
-    ``out/<set>.md``, and the set's entry in ``out/manifest.toml``. Failed sites are listed in the card. ``elements`` and
-    ``sites`` (per element) make a part.
+    float16 spectra on energies ``start[element] + step·i``, each with its structures in a file beside it;
+    ``out/<set>.md``, and the set's entry in ``out/manifest.toml``. Failed sites are listed in the card. ``elements``
+    and ``sites`` (per element) make a part.
     """
     chosen = tuple(elements or recipe.elements)
     unknown = [symbol for symbol in chosen if symbol not in recipe.elements]

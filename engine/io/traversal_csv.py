@@ -10,13 +10,18 @@ from engine.analysis.traversal import Traversal
 from engine.io.files import atomic_target
 
 
+def traversal_table(traversal: Traversal) -> pd.DataFrame:
+    """``energy_ev``, one ``level …`` column per latent level, and ``differential``; one row per energy."""
+    columns = {f"level {level:+.4f}": spectrum for level, spectrum in zip(traversal.level, traversal.mu, strict=True)}
+    return pd.DataFrame({"energy_ev": traversal.energy_ev, **columns, "differential": traversal.differential})
+
+
 def write_traversal(traversal: Traversal, path: Path, provenance: str = "") -> None:
-    """Writes ``energy_ev``, one ``level …`` column per latent level and ``differential`` (highest minus lowest level).
+    """Writes the ``traversal_table``; its last column is highest minus lowest level.
 
     Lines starting with # say what it is and where it comes from. DataError when the file cannot be written.
     """
-    columns = {f"level {level:+.4f}": spectrum for level, spectrum in zip(traversal.level, traversal.mu, strict=True)}
-    table = pd.DataFrame({"energy_ev": traversal.energy_ev, **columns, "differential": traversal.differential})
+    table = traversal_table(traversal)
     lines = [
         f"# mean decoded mu (edge-normalised) along latent axis {traversal.axis}; energies in eV",
         f"# {len(traversal.level)} levels from {traversal.level[0]:.6f} to {traversal.level[-1]:.6f}",
