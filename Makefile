@@ -30,6 +30,7 @@ test: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.train_quality
 	$(BIN)/python tests/benchmarks/describe_cost.py
+	$(BIN)/python -m tests.benchmarks.slider_latency
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

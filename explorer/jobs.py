@@ -12,13 +12,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tomli_w
 
 from engine.errors import EngineError, RunError
+from engine.io.ceiling_file import read_ceilings
 from engine.io.files import atomic_target
 from engine.model.run import Run
 from explorer.library import Library
@@ -26,16 +28,17 @@ from explorer.messages import tidy
 from explorer.runs import RunEvents
 from explorer.workspace import make_folder, new_id
 
-Kind = Literal["import", "train"]
+Kind = Literal["import", "train", "ceiling"]
 State = Literal["starting", "running", "cancelling", "done", "cancelled", "failed", "interrupted"]
 ACTIVE: tuple[State, ...] = ("starting", "running", "cancelling")
 COMMAND = (sys.executable, "-m", "engine.cli")
 REPOSITORY = Path(__file__).resolve().parents[1]
+NICENESS = 10
 
 
 @dataclass(frozen=True)
 class Job:
-    """One command: it makes the set or the run of the same id.
+    """One command: it makes the set, the run or the ceilings of the same id.
 
     title      what the user calls it · source  the set it trains on, or the file it imports
     arguments  of the command · pid, started  of its latest process, in seconds since 1970
@@ -93,11 +96,28 @@ class JobStore:
         _write(given, tomli_w.dumps(settings))
         return self._launch(Job(job_id, "train", title, set_id, self._train(job_id, set_id, given)))
 
+    def start_ceilings(self, set_id: str, set_hash: str, title: str) -> Job:
+        """Computes the supervised ceilings of a set that are not known yet; one process per set at a time."""
+        job_id = f"ceiling-{set_hash}"
+        going = self.job(job_id)
+        if going is not None and self.status(going).active:
+            return going
+        out = self.ceilings_path(set_hash)
+        make_folder(out.parent)
+        spectra, element = self.library.source_of(set_id)
+        only = ("--element", element) if element else ()
+        arguments = ("ceiling", str(spectra), *only, "--out", str(out), "--json")
+        return self._launch(Job(job_id, "ceiling", title, set_id, arguments))
+
+    def ceilings_path(self, set_hash: str) -> Path:
+        """Where the ceilings of the set with this hash are or will be, for whoever opens the set."""
+        return self.workspace.root / "cache" / "ceilings" / f"{set_hash}.json"
+
     def resume(self, job: Job) -> Job:
         """Starts the process of an interrupted or cancelled job again; a training goes on where it was saved last."""
         if self.status(job).active:
             return job
-        if job.kind == "import":
+        if job.kind != "train":
             return self._launch(job)
         run = self.workspace.run_path(job.id)
         Run(run).stop_file.unlink(missing_ok=True)
@@ -147,12 +167,14 @@ class JobStore:
 
     def status(self, job: Job) -> Status:
         """Where ``job`` stands, from its process, its folder and its log."""
+        if job.kind == "ceiling":
+            return self._ceiling_status(job)
         return self._import_status(job) if job.kind == "import" else self._train_status(job)
 
-    def report(self, set_id: str) -> dict[str, Any] | None:
-        """The import report of a set, where the app imported it."""
+    def report(self, job_id: str) -> dict[str, Any] | None:
+        """What the command of an import or of ceilings has reported, where it has ended well."""
         try:
-            content = json.loads((self.workspace.job_path(set_id) / "output.json").read_text(encoding="utf-8"))
+            content = json.loads((self.workspace.job_path(job_id) / "output.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return content if isinstance(content, dict) else None
@@ -163,6 +185,13 @@ class JobStore:
         if self.workspace.set_path(job.id).is_file():
             return Status("done")
         return self._ended_early(job, Status("interrupted"))
+
+    def _ceiling_status(self, job: Job) -> Status:
+        """``epoch`` counts the descriptors that are done."""
+        if self._alive(job):
+            set_hash = job.id.removeprefix("ceiling-")
+            return Status("running", len(read_ceilings(self.ceilings_path(set_hash), set_hash)))
+        return Status("done") if self.report(job.id) else self._ended_early(job, Status("interrupted"))
 
     def _train_status(self, job: Job) -> Status:
         events = self.events(job.id)
@@ -220,6 +249,7 @@ class JobStore:
         except OSError as error:
             raise RunError(f"the command cannot be started ({error.strerror or error})") from error
         self._processes[process.pid] = process
+        _yield_to_the_page(process.pid)
         job = replace(job, pid=process.pid)
         self._record(job)
         return job
@@ -234,7 +264,7 @@ class JobStore:
             pid, started = int(job.pid), float(job.started)
         except (OSError, ValueError, KeyError, TypeError, EngineError):
             return None
-        return replace(job, id=job_id, pid=pid, started=started) if job.kind in ("import", "train") else None
+        return replace(job, id=job_id, pid=pid, started=started) if job.kind in get_args(Kind) else None
 
     def _from_run(self, run_id: str) -> Job:
         """The job behind a run that has no record here: its process is the one that its events name."""
@@ -271,6 +301,14 @@ def process_lives(pid: int, since: float) -> bool:
         return True
     state, began = fields[0], boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return state not in ("Z", "X") and began <= since + 2
+
+
+def _yield_to_the_page(pid: int) -> None:
+    """Lets a job have what browsers and the server leave over; Linux may weigh whole sessions, so that is set too."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS), encoding="ascii")
 
 
 def _end_group(pid: int) -> None:

@@ -9,8 +9,8 @@ to the task after the frame that shows it.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
+import os
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -21,9 +21,13 @@ import numpy as np
 from engine.io import write_set
 from engine.model.config import make_config
 from engine.model.training import train
-from tests.browser import CHROMIUM, FLAGS, REPOSITORY, launch
+from explorer.jobs import JobStore
+from explorer.library import Library
+from explorer.workspace import Workspace
+from tests.browser import CHROMIUM, FLAGS, launch
 from tests.synthetic import make_set
 
+ENDLESS = {"descriptors": ["OS", "CN", "WAVE"], "seeds": list(range(8)), "epochs": 100_000}
 MEASURE = """() => {
     window.redraws = []
     window.addEventListener("input", event => {
@@ -36,14 +40,13 @@ MEASURE = """() => {
 }"""
 
 
-def prepare(folder: Path, seeds: int) -> Path:
+def prepare(folder: Path, seeds: int) -> None:
     """A workspace with a set and a finished run of the default network on it."""
     (folder / "sets").mkdir(parents=True)
     spectra, path = make_set(900, points=256), folder / "sets" / "made.parquet"
     write_set(spectra, path)
     config = make_config("default", descriptors=("OS", "CN", "WAVE"), free_axes=3, seeds=range(seeds), epochs=3)
     train(spectra, path, config, folder / "runs" / "made")
-    return path
 
 
 def drag(page: Any, moves: int) -> np.ndarray:
@@ -73,7 +76,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        spectra = prepare(folder / "workspace", arguments.seeds)
+        prepare(folder / "workspace", arguments.seeds)
         server = launch(folder, folder / "workspace")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         page = browser.new_page(viewport={"width": 1280, "height": 720})
@@ -86,18 +89,16 @@ def main() -> None:
         page.get_by_label("other seeds").check()
         page.wait_for_timeout(1500)
         say(f"band of {arguments.seeds - 1} other seeds", drag(page, arguments.moves))
-        command = [sys.executable, "-m", "engine.cli", "train", str(spectra), "--descriptors", "OS,CN,WAVE"]
-        command += ["--seeds", "8", "--set", "epochs=100000", "--out", str(folder / "other")]
-        training = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while training.poll() is None and not (folder / "other" / "events.jsonl").is_file():
+        store = JobStore(Library(Workspace(folder / "workspace")))
+        training = store.start_training("made", ENDLESS, "beside the page")
+        while store.status(training).state == "starting":
             time.sleep(0.2)
-        time.sleep(3)
+        page.wait_for_timeout(3000)
         say(f"band of {arguments.seeds - 1}, training beside it", drag(page, arguments.moves))
         page.get_by_label("other seeds").uncheck()
         say("one spectrum, training beside it", drag(page, arguments.moves))
-        assert training.poll() is None, "the training ended before the measurement"
-        training.terminate()
-        training.wait()
+        assert store.status(training).active, "the training ended before the measurement"
+        os.killpg(training.pid, signal.SIGKILL)
         browser.close()
         server.stop()
 

@@ -112,6 +112,12 @@ def test_an_import_is_cancelled_by_ending_its_process(store: JobStore) -> None:
     assert not process_lives(job.pid, job.started)
 
 
+def test_jobs_leave_the_processor_to_the_page(store: JobStore) -> None:
+    job = store.start_import(Path("slow.csv"), "slow")
+    assert os.getpriority(os.PRIO_PROCESS, job.pid) == max(jobs.NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+    store.cancel(job)
+
+
 def test_a_training_is_followed_to_its_end(store: JobStore) -> None:
     job = store.start_training("set-1", {"descriptors": ["CN, odd name"], "preset": "short"}, "short run")
     assert store.status(job).state == "starting"
