@@ -24,6 +24,9 @@ class ExplorerState(param.Parameterized):
     descriptors = param.List(default=[], item_type=str, doc="Descriptor set that the next training takes.")
     selected = param.List(default=[], item_type=str, doc="Site ids of selection A in the open set; empty for none.")
     compared = param.List(default=[], item_type=str, doc="Site ids of selection B in the open set; empty for none.")
+    columns = param.List(
+        default=[], item_type=str, doc="Members under Compare, each as run/member; others are held to the first."
+    )
     site = param.String(default="", doc="Site id that the Context shows with its cluster and labels; empty for none.")
     shown = param.List(default=["model"], item_type=str, doc="What plots overlay: of 'model', 'selected', 'compared'.")
 

@@ -1,0 +1,190 @@
+"""The Compare part: two to six members of any runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import panel as pn
+import panel_material_ui as pmui
+
+from engine.errors import EngineError
+from engine.model.run import Run
+from explorer.columns import LETTERS, Answers, Column, RunFacts, read_columns, read_facts
+from explorer.jobs import JobStore
+from explorer.plots.style import CATEGORICAL
+from explorer.runs import read_members
+from explorer.state import ExplorerState
+from explorer.views.choices import offer
+from explorer.views.compare_panels import LatentPanel, OverlapPanel, Panel, ScoresPanel, TrendsPanel
+from explorer.views.compare_runs import ChainsPanel, ElementsPanel, SeedsPanel
+from explorer.views.compare_tables import STYLE, words_html
+from explorer.views.drawing import Drawing
+from explorer.views.notices import Notices
+
+NOTHING = (
+    "No finished training yet. When one has finished, its seeds can be compared here, and with those of other runs."
+)
+LEAST = "Choose at least two members: a run and a member above, then Add."
+T = TypeVar("T")
+
+
+class Examiner(Answers, Protocol):
+    """Answers questions about models, and does so beside the page's events; see ``explorer.examine``."""
+
+    def beside(self, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None: ...
+
+
+class CompareView(pn.viewable.Viewer):
+    """Chooses ``state.columns`` and shows what ``examiner`` says of them."""
+
+    def __init__(
+        self, state: ExplorerState, store: JobStore, notices: Notices, drawing: Drawing, examiner: Examiner
+    ) -> None:
+        super().__init__()
+        self._state, self._library, self._notices = state, store.library, notices
+        self._drawing, self._examiner = drawing, examiner
+        self._active = False
+        self._asked = 0
+        self._run = pmui.Select(label="Run", options={}, size="small", sizing_mode="stretch_width")
+        self._member = pmui.Select(label="Member", options={}, size="small", width=200)
+        self._add = pmui.Button(label="Add", variant="contained", size="small", width=90, margin=(10, 10))
+        self._add.on_click(lambda _: self._add_column())
+        self._chosen = pmui.FlexBox(margin=(0, 6), gap="6px")
+        self._notes = pn.pane.HTML("", stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10))
+        about: tuple[Any, ...] = (examiner, self._refresh, store.library)
+        of_runs: tuple[Any, ...] = (*about, state)
+        panels: list[Panel] = [
+            TrendsPanel(*about), OverlapPanel(*about), ScoresPanel(*about), LatentPanel(*about),
+            SeedsPanel(*of_runs), ElementsPanel(*of_runs), ChainsPanel(*of_runs),
+        ]  # fmt: skip
+        self._panels = {panel.title: panel for panel in panels}
+        self._which = pmui.RadioButtonGroup(
+            label="What to compare", options=list(self._panels), value=panels[0].title, size="small", margin=(6, 10)
+        )
+        self._place = pmui.Column(sizing_mode="stretch_width", margin=0, min_height=200)
+        self._empty = pn.pane.HTML(words_html([NOTHING]), stylesheets=[STYLE], margin=(24, 10))
+        self._content = pmui.Column(
+            pmui.Row(self._run, self._member, self._add, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
+            self._chosen, self._which, self._notes, self._place,
+            sizing_mode="stretch_width", margin=0, visible=False,
+        )  # fmt: skip
+        self._layout = pmui.Column(self._empty, self._content, sizing_mode="stretch_width", margin=0)
+        self._run.param.watch(lambda _: self._list_members(), "value")
+        self._which.param.watch(lambda _: self._refresh(), "value")
+        state.param.watch(lambda _: self._list_runs(), "runs")
+        state.param.watch(lambda _: self._refresh(), "columns")
+        self._list_runs()
+
+    def __panel__(self) -> pmui.Column:
+        return self._layout
+
+    def activate(self) -> None:
+        """Called when this part comes into view: only then is anything worked out."""
+        self._active = True
+        if not self._state.columns:
+            with self._notices.guard():
+                self._state.columns = self._first_columns()
+        self._refresh()
+
+    def _list_runs(self) -> None:
+        runs: dict[str, str] = self._state.runs
+        self._empty.visible, self._content.visible = not runs, bool(runs)
+        if runs:
+            value = self._run.value if self._run.value in runs else next(iter(runs))
+            offer(self._run, runs, value)
+            self._refresh()
+
+    def _list_members(self) -> None:
+        run = self._run.value
+        if run not in self._state.runs:
+            return
+        with self._notices.guard():
+            members = read_members(Run(self._library.run_path(run)))
+            best = next(member.index for member in members if member.selected)
+            names = {f"seed {m.seed}{' (selected)' if m.selected else ''}": m.index for m in members}
+            self._member.param.update(options=names, value=best)
+
+    def _first_columns(self) -> list[str]:
+        """The member that is looked at, and the model of another run on the same set, or the worst seed of its own."""
+        runs: dict[str, str] = self._state.runs
+        facts = []
+        for run, title in runs.items():
+            try:
+                facts.append(read_facts(self._library, run, title))
+            except EngineError:
+                continue
+        first = next((one for one in facts if one.run == self._state.run), next(iter(facts), None))
+        if first is None:
+            return []
+        index = self._state.member if first.run == self._state.run else first.selected
+        others = [f"{one.run}/{one.selected}" for one in facts if _same_set(one, first)]
+        own = [f"{first.run}/{other}" for other in (first.worst, first.selected) if other != index]
+        return [f"{first.run}/{index}", *[*others, *own][:1]]
+
+    def _add_column(self) -> None:
+        key = f"{self._run.value}/{self._member.value}"
+        with self._notices.guard():
+            there, _ = self._columns()
+            if key in [column.key for column in there]:
+                self._notices.show("This member is among the chosen ones already.", "info")
+            elif len(there) == len(LETTERS):
+                self._notices.show(f"{len(LETTERS)} members are the most that fit; take one away first.", "info")
+            else:
+                self._state.columns = [*[column.key for column in there], key]
+
+    def _remove(self, key: str) -> None:
+        self._state.columns = [one for one in self._state.columns if one != key]
+
+    def _columns(self) -> tuple[list[Column], list[str]]:
+        return read_columns(self._library, self._state.runs, self._state.columns)
+
+    def _refresh(self) -> None:
+        """Asks the panel in view about the columns; an answer that comes after a newer question is left out."""
+        if not self._active or not self._state.runs:
+            return
+        with self._notices.guard():
+            columns, notes = self._columns()
+            self._chosen.objects = [self._chip(column) for column in columns]
+            panel = self._panels[self._which.value]
+            self._asked += 1
+            if len(columns) < 2:
+                self._notes.object = words_html([*notes, LEAST])
+                self._place.objects, self._place.loading = [], False
+                return
+            self._notes.object = words_html(notes)
+            self._place.loading = True
+            asked, question = self._asked, panel.question(columns)
+            self._examiner.beside(
+                lambda: question() if asked == self._asked else None,
+                lambda result: self._take(asked, panel, result),
+            )
+
+    def _take(self, asked: int, panel: Panel, result: Callable[[], Any]) -> None:
+        if asked != self._asked:
+            return
+
+        def show() -> None:
+            try:
+                panel.answer(result())
+                self._place.objects = [panel.layout]
+            finally:
+                self._place.loading = False
+
+        self._drawing.change("compare", show)
+
+    def _chip(self, column: Column) -> pmui.Button:
+        """One chosen member, which a click takes away."""
+        place = LETTERS.index(column.letter)
+        chip = pmui.Button(
+            label=f"{column.letter} · {column.facts.title} · seed {column.member.seed}  ✕",
+            variant="outlined", size="small", margin=2, description="Take away",
+            sx={"borderLeft": f"6px solid {CATEGORICAL[place]}", "textTransform": "none", "maxWidth": "480px"},
+        )  # fmt: skip
+        chip.on_click(lambda _: self._remove(column.key))
+        return chip
+
+
+def _same_set(one: RunFacts, first: RunFacts) -> bool:
+    """Whether another run was trained on the set of the first one."""
+    return one.run != first.run and one.set_hash == first.set_hash
