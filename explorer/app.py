@@ -18,6 +18,7 @@ from explorer.library import Library, is_embedded
 from explorer.messages import as_html
 from explorer.state import ExplorerState
 from explorer.views.data import DataView
+from explorer.views.descriptors import DescriptorsView
 from explorer.views.drawing import Drawing
 from explorer.views.latent import LatentView, Opened
 from explorer.views.notices import Notices
@@ -28,7 +29,8 @@ from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_fr
 TITLE = "RankAAE Explorer"
 PERIOD_MS = 500
 MODELS_KEPT = 32
-LATENT_TAB = 2
+DESCRIPTORS_TAB, LATENT_TAB = 1, 3
+WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of"}
 FOOTER = {
     "position": "fixed",
     "inset": "auto 0 0 0",
@@ -79,10 +81,16 @@ class Explorer:
         self.drawing = Drawing(self.notices)
         self.state.param.watch(self._open_set, "dataset")
         self.data = DataView(self.state, self.store, self.notices, self.drawing)
+        self.descriptors = DescriptorsView(self.state, self.store, self.notices, self.drawing)
         self.train = TrainView(self.state, self.store, self.notices, self.drawing)
         self.latent = LatentView(self.state, self.store, self.notices, self._open_member)
         self.tabs = pmui.Tabs(
-            ("Data", self.data), ("Train", self.train), ("Latent", self.latent), sizing_mode="stretch_width", margin=0
+            ("Data", self.data),
+            ("Descriptors", self.descriptors),
+            ("Train", self.train),
+            ("Latent", self.latent),
+            sizing_mode="stretch_width",
+            margin=0,
         )
         self.tabs.param.watch(self._tab_changed, "active")
         self.place = PlaceView(self.state, self.store, self.notices)
@@ -102,8 +110,7 @@ class Explorer:
         """Bokeh's own timer: Panel's would report "busy" to the browser twice a tick."""
         self.drawing.live(pn.state.curdoc)
         self._connected = True
-        if self.tabs.active == LATENT_TAB:
-            self.latent.activate()
+        self._activate()
         pn.state.curdoc.add_periodic_callback(self.look, PERIOD_MS)
 
     def look(self) -> None:
@@ -181,12 +188,19 @@ class Explorer:
         else:
             future.add_done_callback(hand_over)
 
-    def _tab_changed(self, event: Any) -> None:
-        if event.new == LATENT_TAB and self._connected:
+    def _tab_changed(self, _: Any) -> None:
+        if self._connected:
+            self._activate()
+
+    def _activate(self) -> None:
+        """Some parts do their work only once they are in view."""
+        if self.tabs.active == DESCRIPTORS_TAB:
+            self.descriptors.activate()
+        elif self.tabs.active == LATENT_TAB:
             self.latent.activate()
 
     def _announce(self, job: Job, now: Status) -> None:
-        what = f"Import of {job.title}" if job.kind == "import" else f"Training {job.title}"
+        what = f"{WHAT[job.kind]} {job.title}"
         if now.state == "failed":
             self.notices.show(f"{what} failed: {now.message}", "error")
         elif now.state == "interrupted":
@@ -194,7 +208,7 @@ class Explorer:
         elif now.state == "done":
             if job.kind == "import":
                 self.state.dataset = job.id
-            else:
+            elif job.kind == "train":
                 self.notices.show(f"{what} has finished; move its axes under Latent.", "success")
                 if job.source == self.state.dataset and self.tabs.active != LATENT_TAB:
                     self.place.choose(job.id)
@@ -204,7 +218,7 @@ class Explorer:
         for job, status in self.state.jobs.values():
             if not status.active:
                 continue
-            what = f"importing {job.title}" if job.kind == "import" else f"{job.title} · {WORDS[status.state]}"
+            what = f"{job.title} · {WORDS[status.state]}" if job.kind == "train" else f"{WHAT[job.kind]} {job.title}"
             if status.epochs:
                 what += f" · epoch {status.epoch} of {status.epochs}"
             if status.best is not None:

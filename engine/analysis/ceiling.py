@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesRegressor
 
-from engine.analysis.baselines import TREES
 from engine.analysis.scores import FloatArray, rank_correlation
 from engine.spectra import Split
 
-LEAST_TRAINED = 10
+TREES = 200
+LEAST_SITES = 10
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,13 @@ def supervised_ceiling(mu: FloatArray, values: FloatArray, split: Split, seed: i
     both. At each node the square root of m energies are tried: on calculated Cu spectra that comes within 0.012 of
     trying all, at a tenth of the time. An axis of a latent space is not expected to follow the descriptor better.
     """
+    from sklearn.ensemble import (
+        ExtraTreesRegressor,
+    )  # not at the top: whoever only reads ceilings waits no second for it
+
     known = ~np.isnan(values)
     train, test = split.train[known[split.train]], split.test[known[split.test]]
-    if train.size < LEAST_TRAINED or test.size < LEAST_TRAINED or np.ptp(values[train]) == 0:
+    if train.size < LEAST_SITES or test.size < LEAST_SITES or np.ptp(values[train]) == 0:
         return Ceiling(float("nan"), int(train.size), int(test.size))
     trees = ExtraTreesRegressor(TREES, max_features="sqrt", random_state=seed).fit(mu[train], values[train])
     srcc = abs(rank_correlation(trees.predict(mu[test]), values[test]))

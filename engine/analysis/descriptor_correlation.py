@@ -1,4 +1,4 @@
-"""How descriptors go together: rank correlation of every pair, what chance alone gives, and a set that says most."""
+"""How descriptors go together: rank correlation of every pair, what chance alone gives, and sets to train with."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ LEAST_PAIRS = 3
 CHANCE_95 = 1.96
 LEAST_KNOWN = 0.5
 TOO_ALIKE = 0.8
+PAPER_SETS = {"initial": ("OS", "CN", "CN2", "NNAS", "PGSO"), "final": ("OS", "CN", "OCN", "NNRS", "MOOD")}
+"""What Liang et al., Phys. Rev. Materials 7, 053802 (2023), began (Fig. 6b) and ended (Fig. 6c) with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +74,13 @@ def suggest_descriptors(
     in the set's own order. Left out are descriptors that fewer than half of the sites know, constant ones, those whose
     ceiling is NaN, and those that correlate at 0.8 or more with one already taken.
     """
-    order = sorted(correlation.names, key=lambda name: -ceilings.get(name, -1.0))
+    usable = [name for name in correlation.names if not np.isnan(ceilings.get(name, 0.0))]
+    order = sorted(usable, key=lambda name: -ceilings.get(name, -1.0))
     place = {name: i for i, name in enumerate(correlation.names)}
     taken: list[str] = []
     for name in order:
         i = place[name]
-        usable = correlation.n[i, i] >= LEAST_KNOWN * sites and not np.isnan(correlation.rho[i, i])
-        if not usable or np.isnan(ceilings.get(name, 0.0)):
+        if correlation.n[i, i] < LEAST_KNOWN * sites or np.isnan(correlation.rho[i, i]):
             continue
         if all(not abs(correlation.rho[i, place[other]]) >= TOO_ALIKE for other in taken):
             taken.append(name)

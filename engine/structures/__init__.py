@@ -5,13 +5,7 @@ takes the user's own columns and expressions over columns. A failure costs one v
 with a reason. Never imports torch, and nothing of the engine but ``engine.errors``.
 """
 
-from engine.structures.catalogue import (
-    CATALOGUE,
-    CATALOGUE_VERSION,
-    PAPER_SETS,
-    Descriptor,
-    with_noise,
-)
+from engine.structures.catalogue import CATALOGUE, CATALOGUE_VERSION, Descriptor, with_noise
 from engine.structures.columns import UserColumns, read_columns
 from engine.structures.describe import Described, describe_sites, site_id_of
 from engine.structures.environment import SiteContext, StructureContext
@@ -25,7 +19,6 @@ __all__ = [
     "CATALOGUE",
     "CATALOGUE_VERSION",
     "PAPER_SECOND_SHELL_ANGSTROM",
-    "PAPER_SETS",
     "Described",
     "Descriptor",
     "NotDefinedError",

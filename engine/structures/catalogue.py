@@ -286,14 +286,6 @@ _DESCRIPTORS = (
 CATALOGUE: Mapping[str, Descriptor] = MappingProxyType({descriptor.name: descriptor for descriptor in _DESCRIPTORS})
 """Every descriptor by name, the paper's first."""
 
-PAPER_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "initial": ("OS", "CN", "CN2", "NNAS", "PGSO"),
-        "final": ("OS", "CN", "OCN", "NNRS", "MOOD"),
-    }
-)
-"""The descriptors that the paper began with (its Fig. 6b) and ended with (Fig. 6c), in the order of their axes."""
-
 
 def with_noise(descriptors: pd.DataFrame, site_ids: Sequence[str]) -> pd.DataFrame:
     """Descriptors (n, d) of ``site_ids`` (n,) and the random control NOISE beside them, where it is not among them."""

@@ -20,6 +20,7 @@ CATEGORICAL = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
 NOW = "#D55E00"
 LEFT_BORDER = 72
 SPECTRUM = "#3A8DC8"
+UNKNOWN = "#8A8A8A"
 ENERGY_LABEL = "Energy (eV)"
 MU_LABEL = "μ (edge-normalised)"
 

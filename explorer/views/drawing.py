@@ -7,10 +7,15 @@ and ranges of Bokeh figures are changed here, under the lock, and only once wher
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from bokeh.document import Document
 
 from explorer.views.notices import Notices
+
+T = TypeVar("T")
+_WORKER = ThreadPoolExecutor(1, "prepare-drawing")
 
 
 class Drawing:
@@ -20,6 +25,7 @@ class Drawing:
         self._notices = notices
         self._document: Document | None = None
         self._waiting: dict[str, Callable[[], None]] = {}
+        self._wanted: dict[str, Callable[[], object]] = {}
 
     def live(self, document: Document) -> None:
         """From now on the page is shown in a browser."""
@@ -33,6 +39,26 @@ class Drawing:
         if not self._waiting:
             self._document.add_next_tick_callback(self._make_all)
         self._waiting[what] = how
+
+    def prepare(self, what: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Calls ``work`` beside the page's events and ``then`` with what it gives, unless the same is wanted anew.
+
+        An error of either becomes a message. Until the page is live, both are called at once.
+        """
+        document = self._document
+        if document is None:
+            self._make(lambda: then(work()))
+            return
+        self._wanted[what] = work
+
+        def hand_over(future: Future[T]) -> None:
+            document.add_next_tick_callback(lambda: self._take(what, work, future, then))
+
+        _WORKER.submit(work).add_done_callback(hand_over)
+
+    def _take(self, what: str, work: Callable[[], T], future: Future[T], then: Callable[[T], None]) -> None:
+        if self._wanted.get(what) is work:
+            self._make(lambda: then(future.result()))
 
     def _make_all(self) -> None:
         waiting, self._waiting = self._waiting, {}

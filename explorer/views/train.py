@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource
 
+from engine.analysis.descriptor_correlation import PAPER_SETS
 from engine.errors import ConfigError
 from engine.model.config import PRESETS
 from engine.model.run import Run
@@ -100,6 +101,8 @@ class TrainView(pn.viewable.Viewer):
         self._resume.on_click(lambda _: self._act(self._store.resume))
         self._followed.param.watch(lambda _: self._follow(), "value")
         state.param.watch(lambda _: self._offer_descriptors(), "spectra")
+        state.param.watch(lambda _: self._show_descriptors(), "descriptors")
+        self._descriptors.param.watch(self._descriptors_chosen, "value")
         state.param.watch(lambda _: self._list_trainings(), "jobs")
         self._list_trainings()
 
@@ -143,9 +146,19 @@ class TrainView(pn.viewable.Viewer):
     def _offer_descriptors(self) -> None:
         spectra = self._state.spectra
         names = [] if spectra is None else [str(name) for name in spectra.descriptors.columns]
-        kept = [name for name in self._descriptors.value if name in names]
-        self._descriptors.param.update(options=names, value=kept or names[:5])
+        kept = [name for name in self._state.descriptors if name in names]
+        final = [name for name in PAPER_SETS["final"] if name in names]
+        first = final if len(final) == len(PAPER_SETS["final"]) else names[:5]
+        self._descriptors.param.update(options=names, value=kept or first)
+        self._state.descriptors = list(self._descriptors.value)
         self._start.disabled = spectra is None
+
+    def _descriptors_chosen(self, event: Any) -> None:
+        if self._state.spectra is not None:
+            self._state.descriptors = list(event.new)
+
+    def _show_descriptors(self) -> None:
+        self._descriptors.value = [name for name in self._state.descriptors if name in self._descriptors.options]
 
     def _begin(self) -> None:
         with self._notices.guard():
