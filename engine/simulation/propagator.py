@@ -11,7 +11,7 @@ Only h depends on the energy. With real harmonics g is a symmetric matrix.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from torch import Tensor
 from engine.simulation.bessel import ComplexArray, spherical_hankel
 from engine.simulation.gaunt import FloatArray, degree, gaunt_coefficients, real_harmonics
 from engine.simulation.muffin_tin import IntArray
+
+KEPT_BYTES = 64 * 2**20
+"""The most memory that the angular part of a cluster's propagators is kept in."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class Geometry:
     lmax: int
     distance: FloatArray
     harmonics: FloatArray
+
+    @cached_property
+    def angular(self) -> Tensor | None:
+        """What `_angular` says of all pairs and waves, kept for many energies; None where it takes too much memory."""
+        size = len(self.distance) * (2 * self.lmax + 1) * (self.lmax + 1) ** 4 * torch.complex64.itemsize
+        return _angular(self.harmonics, self.lmax, self.lmax).to(torch.complex64) if size <= KEPT_BYTES else None
 
     @property
     def n_waves(self) -> int:
@@ -64,7 +73,7 @@ def propagators(
     """
     lmax, first = geometry.lmax, first_waves(top)
     out = torch.zeros((len(k), int(first[-1]), int(first[-1])), dtype=dtype, device=device)
-    real = out.real.dtype
+    kept = geometry.angular if dtype == torch.complex64 and out.device.type == "cpu" else None
     runs = np.split(np.arange(1, len(top)), np.flatnonzero(np.diff(top[1:])) + 1)
     pair = 0
     for i in range(geometry.n_atoms - 1):
@@ -72,22 +81,31 @@ def propagators(
         pair = pairs.stop
         hankel = spherical_hankel(2 * lmax, geometry.distance[pairs, None] * k)  # (l'', j, E)
         radial = torch.from_numpy(hankel).to(device, dtype).permute(1, 2, 0)
-        harmonics = torch.from_numpy(geometry.harmonics[pairs]).to(device, real)
         for run in runs:
             if run[-1] <= i:
                 continue
             start, stop, ell = max(int(run[0]), i + 1), int(run[-1]) + 1, int(top[run[0]])
             near = slice(start - i - 1, stop - i - 1)
-            coupling = _coupling(int(top[i]), ell, real, out.device)
-            angular = torch.stack([harmonics[near, q * q : (q + 1) ** 2] @ c for q, c in enumerate(coupling)], 1)
-            blocks = torch.bmm(radial[near, :, : len(coupling)], angular.to(dtype))  # (j, E, L' L)
+            some = slice(pairs.start + near.start, pairs.start + near.stop)
+            here = int(top[i])
+            if kept is None:
+                angular = _angular(geometry.harmonics[some], here, ell).to(device, dtype)
+            else:
+                angular = kept[some, : here + ell + 1, : (here + 1) ** 2, : (ell + 1) ** 2]
+            blocks = torch.bmm(radial[near, :, : here + ell + 1], angular.flatten(2))  # (j, E, L' L)
             blocks = blocks.view(stop - start, len(k), -1, (ell + 1) ** 2).permute(1, 2, 0, 3)
             out[:, first[i] : first[i + 1], first[start] : first[stop]] = blocks.reshape(*blocks.shape[:2], -1)
     return out
 
 
+def _angular(harmonics: FloatArray, here: int, there: int) -> Tensor:
+    """The factors of h_l'' in g for pairs (p, (2 lmax + 1)^2): (p, here + there + 1, L', L), see `_coupling`."""
+    parts = [torch.from_numpy(harmonics[:, q * q : (q + 1) ** 2]) @ c for q, c in enumerate(_coupling(here, there))]
+    return torch.stack(parts, 1).view(len(harmonics), here + there + 1, (here + 1) ** 2, (there + 1) ** 2)
+
+
 @lru_cache(maxsize=64)
-def _coupling(here: int, there: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+def _coupling(here: int, there: int) -> tuple[Tensor, ...]:
     """4 pi i^(l' + l'' - l) C, which is real, for l' up to ``here``, l up to ``there`` and each l'' up to their sum.
 
     (2 l'' + 1, (here + 1)^2 (there + 1)^2) from m'' to (L', L).
@@ -98,4 +116,4 @@ def _coupling(here: int, there: int, dtype: torch.dtype, device: torch.device) -
     coupling = 4 * np.pi * np.where(power % 2 == 0, 1.0, -1.0) * gaunt_coefficients(lmax)
     coupling = coupling[: (here + 1) ** 2, : (there + 1) ** 2].reshape(-1, len(third)).T
     parts = (coupling[q * q : (q + 1) ** 2] for q in range(here + there + 1))
-    return tuple(torch.from_numpy(np.ascontiguousarray(part)).to(device, dtype) for part in parts)
+    return tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)

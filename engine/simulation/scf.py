@@ -32,7 +32,7 @@ LARGEST_CHARGE = 0.4
 LARGEST_PLAUSIBLE_CHARGE = 1.5
 """Ions with more than this many electrons too few or too many are no solution: core levels were counted as bands."""
 
-EARLY_TOLERANCE = 20.0
+EARLY_TOLERANCE = 5.0
 """So many times the tolerances end all stages but the last."""
 
 ABOVE_AXIS = 0.3 / HARTREE_EV
@@ -72,9 +72,10 @@ def self_consistent(base: Overlapped, stages: Sequence[tuple[Environment, ...]])
     outside = base.density - parts.core_density
     valence = outside
     fermi = _first_fermi_energy(neutral, stages[0], parts.energy, share, wanted)
-    total = 0
+    total, mixer = 0, _Anderson(base.r, base.norman_radius)
     for stage, clusters in enumerate(stages, 1):
-        mixer, level = _Anderson(base.r, base.norman_radius), _Level()
+        mixer.begin_stage()
+        level = _Level()
         looser = 1.0 if stage == len(stages) else EARLY_TOLERANCE
         converged = False
         for _ in range(MOST_ITERATIONS):
@@ -255,21 +256,27 @@ class _Anderson:
     def __init__(self, r: FloatArray, radius: FloatArray) -> None:
         self._r, self._radius = r, radius
         self._weight = r**1.5 * (r < 6.0)
-        self._history: list[tuple[FloatArray, FloatArray]] = []
+        self._last: tuple[FloatArray, FloatArray] | None = None
+        self._changes: list[tuple[FloatArray, FloatArray]] = []
 
     def next(self, given: FloatArray, found: FloatArray) -> FloatArray:
         """The density to try after ``given`` led to ``found``."""
         residual = found - given
-        self._history = [*self._history[1 - HISTORY :], (given, residual)]
+        if self._last is not None:
+            self._changes = [*self._changes[2 - HISTORY :], (given - self._last[0], residual - self._last[1])]
+        self._last = given, residual
         step = MIXING * residual
-        if len(self._history) > 1:
-            given_steps = np.stack([given - x for x, _ in self._history[:-1]])
-            residual_steps = np.stack([residual - f for _, f in self._history[:-1]])
+        if self._changes:
+            given_steps, residual_steps = (np.stack(x) for x in zip(*self._changes, strict=True))
             system = (residual_steps * self._weight).reshape(len(residual_steps), -1).T
             share = np.linalg.lstsq(system, (residual * self._weight).ravel(), rcond=1e-6)[0]
             best = residual - np.tensordot(share, residual_steps, axes=1)
             step = MIXING * best - np.tensordot(share, given_steps, axes=1)
         return np.asarray(given + step * min(1.0, LARGEST_CHARGE / max(self.moved(step), 1e-9)))
+
+    def begin_stage(self) -> None:
+        """What is found differs from here on, but how it answers to what is given hardly does."""
+        self._last = None
 
     def moved(self, change: FloatArray) -> float:
         """Most electrons that a ``change`` (P, n) of the densities brings into or out of a sphere."""
