@@ -13,10 +13,12 @@ import panel_material_ui as pmui
 
 from engine.embedded.manifest import Embedded, data_folder, read_embedded
 from explorer.components.member import Member, open_member
+from explorer.examine import Examiner
 from explorer.jobs import Job, JobStore, Status
 from explorer.library import Library, is_embedded
 from explorer.messages import as_html
 from explorer.state import ExplorerState
+from explorer.views.compare import CompareView
 from explorer.views.data import DataView
 from explorer.views.descriptors import DescriptorsView
 from explorer.views.drawing import Drawing
@@ -29,7 +31,7 @@ from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_fr
 TITLE = "RankAAE Explorer"
 PERIOD_MS = 500
 MODELS_KEPT = 32
-DESCRIPTORS_TAB, LATENT_TAB = 1, 3
+DESCRIPTORS_TAB, LATENT_TAB, COMPARE_TAB = 1, 3, 4
 WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of"}
 FOOTER = {
     "position": "fixed",
@@ -84,11 +86,13 @@ class Explorer:
         self.descriptors = DescriptorsView(self.state, self.store, self.notices, self.drawing)
         self.train = TrainView(self.state, self.store, self.notices, self.drawing)
         self.latent = LatentView(self.state, self.store, self.notices, self._open_member)
+        self.compare = CompareView(self.state, self.store, self.notices, self.drawing, Examiner())
         self.tabs = pmui.Tabs(
             ("Data", self.data),
             ("Descriptors", self.descriptors),
             ("Train", self.train),
             ("Latent", self.latent),
+            ("Compare", self.compare),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -198,6 +202,8 @@ class Explorer:
             self.descriptors.activate()
         elif self.tabs.active == LATENT_TAB:
             self.latent.activate()
+        elif self.tabs.active == COMPARE_TAB:
+            self.compare.activate()
 
     def _announce(self, job: Job, now: Status) -> None:
         what = f"{WHAT[job.kind]} {job.title}"

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from bokeh.layouts import gridplot
-from bokeh.models import ColorBar, FactorRange, GridPlot, LinearColorMapper, Range1d
+from bokeh.models import ColorBar, FactorRange, LinearColorMapper, Range1d
 from bokeh.plotting import figure
 
 from engine.analysis.comparison import PlacedSites, Trends
@@ -27,6 +26,8 @@ OWN_EDGE_LABEL = "E − E₀ (eV)"
 BOX_WIDTH, JITTER = 0.56, 0.2
 
 Found = Sequence[tuple[Column, Trends]]
+Grid = list[list[figure]]
+"""Figures in rows, one beside the other."""
 
 
 def blend(low: str, middle: str, high: str, share: FloatArray) -> list[str]:
@@ -41,14 +42,14 @@ PALETTE = tuple(blend(LOW, MIDDLE, HIGH, np.linspace(0, 1, 64)))
 """From low to high; readers who see colours differently can tell it apart, on a light and on a dark page."""
 
 
-def trend_grid(found: Found, axes: Sequence[str]) -> GridPlot:
+def trend_grid(found: Found, axes: Sequence[str]) -> Grid:
     """Traversals as small multiples (Fig. 6c): a row per axis, a column per member, coloured by level."""
     y_range = _mu_range([t for _, trends in found for t in trends.traversals.values()])
     x_ranges = [Range1d(*energy_ends(trends.energy_ev)) for _, trends in found]
-    rows: list[list[figure | None]] = []
+    rows: Grid = []
     for axis in axes:
         last = axis == axes[-1]
-        row: list[figure | None] = []
+        row = []
         for place, (column, trends) in enumerate(found):
             drawing = _panel(x_ranges[place], y_range, first=not place, last=last, label=ENERGY_LABEL)
             if axis in trends.traversals:
@@ -58,10 +59,10 @@ def trend_grid(found: Found, axes: Sequence[str]) -> GridPlot:
                 _say_nothing(drawing, f"{column.letter} has no axis {axis}")
             row.append(drawing)
         rows.append(row)
-    return _grid(rows)
+    return rows
 
 
-def element_grid(found: Found, axis: str, per_row: int = 4) -> GridPlot:
+def element_grid(found: Found, axis: str, per_row: int = 4) -> Grid:
     """Traversals of one axis for several models, each relative to its own edge (Fig. 8)."""
     y_range = _mu_range([trends.traversals[axis] for _, trends in found])
     ends = np.array([np.subtract(energy_ends(trends.energy_ev), trends.edge_ev) for _, trends in found])
@@ -73,7 +74,7 @@ def element_grid(found: Found, axis: str, per_row: int = 4) -> GridPlot:
         drawing.title.text = f"{column.facts.element} · {column.score(axis)}"
         _draw_levels(drawing, trends.traversals[axis], trends.edge_ev)
         drawings.append(drawing)
-    return _grid([drawings[i : i + per_row] for i in range(0, len(drawings), per_row)])
+    return [drawings[i : i + per_row] for i in range(0, len(drawings), per_row)]
 
 
 def differential_figure(found: Found, axis: str, *, own_edge: bool, by_element: bool = False) -> figure:
@@ -133,14 +134,14 @@ def overlap_figure(title: str, names: Sequence[str], overlap: FloatArray, size: 
 
 def latent_grid(
     found: Sequence[tuple[Column, PlacedSites]], descriptor: str, unit: str, feature: str, per_row: int = 3
-) -> GridPlot:
+) -> Grid:
     """Latent value against descriptor of the test sites (Fig. 7), coloured by a spectral descriptor; boxes for classes.
 
-    A box holds the middle half of a class with its median; whiskers go to the 5th and 95th percentile.
+    A box holds the middle half of a class with its median; whiskers go to the 5th and 95th percentile. Colours go from
+    the 5th to the 95th percentile of the feature over all members, or of each where they are of different absorbers.
     """
-    every = np.concatenate([sites.features[feature].to_numpy() for _, sites in found])
-    low, high = np.nanpercentile(every, [5, 95]) if np.isfinite(every).any() else (0.0, 1.0)
-    mapper = LinearColorMapper(PALETTE, low=float(low), high=float(max(high, low + 1e-9)), nan_color=UNKNOWN)
+    apart = len({column.facts.element for column, _ in found}) > 1
+    together = np.concatenate([sites.features[feature].to_numpy() for _, sites in found])
     latent = np.concatenate([sites.latent[descriptor].to_numpy() for _, sites in found])
     label = f"{descriptor} ({unit})" if unit else descriptor
     labels = np.concatenate([sites.descriptors[descriptor].to_numpy() for _, sites in found])
@@ -154,6 +155,7 @@ def latent_grid(
         drawing = new_figure(label, f"Latent axis {descriptor}", 300)
         drawing.update(x_range=x_range, y_range=y_range)
         drawing.toolbar_location = None
+        mapper = _mapper(sites.features[feature].to_numpy() if apart else together)
         z, d = sites.latent[descriptor].to_numpy(), sites.descriptors[descriptor].to_numpy()
         srcc = abs(rank_correlation(z, d))
         drawing.title.text = f"{column.name} · |SRCC| {srcc:.3f} · {int(np.isfinite(d).sum())} test sites"
@@ -171,13 +173,15 @@ def latent_grid(
         value = f"@label{{0.[000]}}{f' {unit}' if unit else ''}"
         shade = f"@feature{{0.[000]}} {SPECTRAL_UNITS[feature] or 'μ'}"
         add_hover(drawing, [points], [("site", "@site"), (descriptor, value), ("latent", "@y{0.00}"), (feature, shade)])
-        if place == min(per_row, len(found)) - 1:
+        if boxed:
+            drawing.xaxis.ticker = np.unique(d[~np.isnan(d)]).tolist()
+        if apart or place == min(per_row, len(found)) - 1:
             drawing.add_layout(ColorBar(color_mapper=mapper, title=feature_label, width=10, padding=4), "right")
         drawings.append(drawing)
-    return _grid([drawings[i : i + per_row] for i in range(0, len(drawings), per_row)])
+    return [drawings[i : i + per_row] for i in range(0, len(drawings), per_row)]
 
 
-def chain_figures(table: pd.DataFrame, steps: Sequence[str]) -> GridPlot:
+def chain_figures(table: pd.DataFrame, steps: Sequence[str]) -> Grid:
     """Scores and free-axis amplitude along a chain: a dot per seed, a line through the selected members.
 
     ``table`` has a row per step (its place in ``steps``), member and measure: columns step, seed, selected, measure and
@@ -189,7 +193,7 @@ def chain_figures(table: pd.DataFrame, steps: Sequence[str]) -> GridPlot:
     scores = _chain_figure(table, names, measures, x_range, "|SRCC| on the test part", 300)
     amplitudes = _chain_figure(table, names, ["amplitude"], x_range, "Free axis: rms of Δμ", 230)
     amplitudes.legend.visible = False
-    return _grid([[scores], [amplitudes]])
+    return [[scores], [amplitudes]]
 
 
 def _chain_figure(
@@ -268,8 +272,10 @@ def _mu_range(traversals: Sequence[Traversal]) -> Range1d:
     return Range1d(*padded(low, high))
 
 
-def _grid(rows: Sequence[Sequence[figure | None]]) -> GridPlot:
-    return gridplot([list(row) for row in rows], sizing_mode="stretch_width", toolbar_location=None, merge_tools=False)
+def _mapper(values: FloatArray) -> LinearColorMapper:
+    """Colours from the 5th to the 95th percentile of values."""
+    low, high = np.nanpercentile(values, [5, 95]) if np.isfinite(values).any() else (0.0, 1.0)
+    return LinearColorMapper(PALETTE, low=float(low), high=float(max(high, low + 1e-9)), nan_color=UNKNOWN)
 
 
 def _jitter(n: int) -> FloatArray:

@@ -62,7 +62,7 @@ class CompareView(pn.viewable.Viewer):
         self._which = pmui.RadioButtonGroup(
             label="What to compare", options=list(self._panels), value=panels[0].title, size="small", margin=(6, 10)
         )
-        self._place = pmui.Column(sizing_mode="stretch_width", margin=0, min_height=200)
+        self._place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=200)
         self._empty = pn.pane.HTML(words_html([NOTHING]), stylesheets=[STYLE], margin=(24, 10))
         self._content = pmui.Column(
             pmui.Row(self._run, self._member, self._add, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
@@ -167,7 +167,8 @@ class CompareView(pn.viewable.Viewer):
         def show() -> None:
             try:
                 panel.answer(result())
-                self._place.objects = [panel.layout]
+                if self._place.objects != [panel.layout]:
+                    self._place.objects = [panel.layout]
             finally:
                 self._place.loading = False
 

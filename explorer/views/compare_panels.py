@@ -2,6 +2,9 @@
 
 A panel is asked on the page's events for a ``question``: a function that is called beside them, whose result ``answer``
 draws when the page can be changed.
+
+Figures that come and go are put into Panel's own rows and columns, and all at once: the rows and columns of Material UI
+measure figures that are not laid out yet, and lose them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.models import UIElement
+from bokeh.plotting import figure
 
 from engine.analysis.comparison import PlacedSites, Trends, compare_scores, overlap_between, same_grid
 from engine.analysis.traversal import cosine_overlap
@@ -31,7 +34,7 @@ LEVEL_WORDS = (
     "Mean decoded spectra from the 5th (blue) over the middle (grey) to the 95th percentile (orange) of each axis over "
     "the test part: 20 levels, 300 Gaussian draws of the other axes, the same at all levels."
 )
-COLUMN_WIDTH = 200
+COLUMN_WIDTH = 170
 
 
 class Panel:
@@ -48,10 +51,10 @@ class Panel:
             description="The numbers with run, seed and hash of the training set in every row", visible=False,
         )  # fmt: skip
         self._csv.variant = "outlined"
-        self._words = pn.pane.HTML("", stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10))
-        self._place = pmui.Column(sizing_mode="stretch_width", margin=0)
-        bar = pmui.Row(*widgets, self._csv, margin=0) if widgets else self._csv
-        self.layout = pmui.Column(bar, self._words, self._place, sizing_mode="stretch_width", margin=0)
+        self._place = pn.Column(sizing_mode="stretch_width", margin=0)
+        self.layout = pn.Column(
+            pn.Row(*widgets, self._csv, margin=0), self._place, sizing_mode="stretch_width", margin=0
+        )
 
     def question(self, columns: list[Column]) -> Question:
         """What is to be worked out about the columns, at least two."""
@@ -61,24 +64,30 @@ class Panel:
         """Shows what the question gave."""
         raise NotImplementedError
 
-    def show(self, lines: Sequence[str], figures: Sequence[Any] = (), table: pd.DataFrame | None = None) -> None:
-        """Puts words, figures (Bokeh's or Panel's) and the table into place of those before."""
-        self._words.object = words_html([tidy(line, *self._library.roots) for line in lines])
-        self._place.objects = [_pane(one) if isinstance(one, UIElement) else one for one in figures]
+    def show(self, lines: Sequence[str], content: Sequence[Any] = (), table: pd.DataFrame | None = None) -> None:
+        """Puts words, figures and tables, and the table to download into place of those before."""
+        text = words_html([tidy(line, *self._library.roots) for line in lines])
+        words = pn.pane.HTML(text, stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10))
+        self._place.objects = [pn.Column(words, *content, sizing_mode="stretch_width", margin=0)]
         self._table, self._csv.visible = table, table is not None
 
     def _download(self) -> io.StringIO | None:
         return None if self._table is None else io.StringIO(self._table.to_csv(index=False, float_format="%.8g"))
 
 
-def _pane(drawing: UIElement) -> pn.pane.Bokeh:
-    return pn.pane.Bokeh(drawing, sizing_mode="stretch_width", margin=(0, 10, 8, 0))
+def grid(rows: plots.Grid, width: int) -> pn.Column:
+    """Figures in rows, each at least ``width`` wide; where they do not fit they scroll within the page."""
+    most = max(map(len, rows))
+    lines = []
+    for row in rows:
+        panes: list[Any] = [_pane(one, width) for one in row]
+        panes += [pn.Spacer(sizing_mode="stretch_width", min_width=width) for _ in range(most - len(row))]
+        lines.append(pn.Row(*panes, sizing_mode="stretch_width", min_width=width * most, margin=0))
+    return pn.Column(*lines, sizing_mode="stretch_width", margin=(0, 10, 8, 0), styles={"overflow-x": "auto"})
 
 
-def scrolling(width: int, *things: Any) -> pmui.Column:
-    """Things in a column that is never narrower than ``width`` and scrolls where the page is."""
-    inner = [pn.pane.Bokeh(one, sizing_mode="stretch_width", min_width=width) for one in things]
-    return pmui.Column(*inner, sizing_mode="stretch_width", margin=0, styles={"overflow-x": "auto"})
+def _pane(drawing: figure, width: int) -> pn.pane.Bokeh:
+    return pn.pane.Bokeh(drawing, sizing_mode="stretch_width", min_width=width, margin=0)
 
 
 def ask_trends(answers: Answers, columns: Sequence[Column]) -> tuple[Trended, list[str]]:
@@ -117,8 +126,8 @@ class TrendsPanel(Panel):
         if not trended:
             self.show(notes)
             return
-        grid = plots.trend_grid(trended, axis_names([column for column, _ in trended]))
-        self.show([LEVEL_WORDS, *notes], [scrolling(60 + COLUMN_WIDTH * len(trended), grid)], table)
+        drawn = plots.trend_grid(trended, axis_names([column for column, _ in trended]))
+        self.show([LEVEL_WORDS, *notes], [grid(drawn, COLUMN_WIDTH)], table)
 
 
 class OverlapPanel(Panel):
@@ -144,16 +153,16 @@ class OverlapPanel(Panel):
         for axis in axis_names(columns):
             there = [(c, t) for c, t in trended if axis in t.traversals]
             line = plots.differential_figure(trended, axis, own_edge=own_edge)
-            parts = [pn.pane.Bokeh(line, sizing_mode="stretch_width", min_width=320)]
+            parts = [_pane(line, 320)]
             if len(there) > 1:
                 overlap = overlap_between([t.traversals[axis] for _, t in there])
                 matrix = plots.overlap_figure(f"{axis}: cosine overlap", [c.letter for c, _ in there], overlap, 230)
                 parts.append(pn.pane.Bokeh(matrix, width=230))
-            rows.append(pmui.Row(*parts, sizing_mode="stretch_width", margin=0))
+            rows.append(pn.Row(*parts, sizing_mode="stretch_width", margin=0))
         within = [
             plots.overlap_figure(f"{c.name}: between axes", list(t.traversals), _within(t), 300) for c, t in trended
         ]
-        rows.append(pmui.FlexBox(*[pn.pane.Bokeh(one, width=300, margin=4) for one in within], margin=(8, 10)))
+        rows.append(pn.Row(*[pn.pane.Bokeh(one, width=300) for one in within], styles={"flex-wrap": "wrap"}))
         self.show([*overlap_words(trended), *notes], rows, table)
 
 
@@ -274,8 +283,8 @@ class LatentPanel(Panel):
         lines = ["Sites of the test part alone, encoded. Grey: the spectrum has no such feature.", *notes]
         if any(descriptor in sites.classes for _, sites in placed):
             lines[0] += " Boxes: the middle half of a class and its median; whiskers: 5th and 95th percentile."
-        grid = plots.latent_grid(placed, descriptor, unit_of(descriptor), feature)
-        self.show(lines, [grid], site_table(placed, descriptor))
+        drawn = plots.latent_grid(placed, descriptor, unit_of(descriptor), feature)
+        self.show(lines, [grid(drawn, 300)], site_table(placed, descriptor))
 
 
 def site_table(placed: Sequence[tuple[Column, PlacedSites]], descriptor: str) -> pd.DataFrame:

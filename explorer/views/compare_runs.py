@@ -28,8 +28,8 @@ from explorer.views.compare_panels import (
     Trended,
     ask_trends,
     edge_words,
+    grid,
     offer_names,
-    scrolling,
 )
 from explorer.views.compare_tables import STYLE, number, table_html
 
@@ -107,7 +107,7 @@ class SeedsPanel(RunsPanel):
             axes = axis_names([column for column, _ in trends])
             content += [
                 html(seed_overlap_html(trends, axes)),
-                scrolling(60 + 2 * COLUMN_WIDTH, plots.trend_grid(trends, axes)),
+                grid(plots.trend_grid(trends, axes), COLUMN_WIDTH),
             ]
         table = parts.assign(selected=[member.selected for member in facts.members])
         table.insert(0, "run", facts.run)
@@ -183,8 +183,9 @@ class ElementsPanel(RunsPanel):
         ]  # fmt: skip
         head = ["Absorber", "Model", "Seed", "E₀ (eV)", "|SRCC|", "F1", "rms of Δμ"]
         drawing = plots.differential_figure(trended, descriptor, own_edge=True, by_element=True)
-        grid = scrolling(60 + min(len(trended), 4) * COLUMN_WIDTH, plots.element_grid(trended, descriptor))
-        self.show(lines, [grid, drawing, html(table_html(head, rows))], table)
+        drawn = grid(plots.element_grid(trended, descriptor), COLUMN_WIDTH)
+        line = pn.pane.Bokeh(drawing, sizing_mode="stretch_width")
+        self.show(lines, [drawn, line, html(table_html(head, rows))], table)
 
 
 def one_per_element(columns: Sequence[Column], every: Sequence[RunFacts], descriptor: str) -> list[Column]:
@@ -272,7 +273,7 @@ class ChainsPanel(RunsPanel):
             "95th minus that at the 5th percentile. It falls where a descriptor explains what that axis held before.",
             *notes,
         ]
-        content = [plots.chain_figures(table, chosen.chain.steps), html(chain_html(chosen, table))]
+        content = [grid(plots.chain_figures(table, chosen.chain.steps), 320), html(chain_html(chosen, table))]
         self.show(lines, content, chain_csv(table))
 
 
