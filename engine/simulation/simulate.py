@@ -30,7 +30,7 @@ SHARPEST_EV = 0.3
 """Half width at half maximum that lines have at least, where the hole lives long (up to sulfur): vibrations and a
 monochromator would not leave them sharper."""
 
-MOST_SCREENED = 1.5
+MOST_SCREENED = 2.0
 """More charge than this cannot come to screen a hole. There may be little of it: in an ion, neighbours do the rest."""
 
 
