@@ -14,16 +14,19 @@ import panel_material_ui as pmui
 from engine.embedded.manifest import Embedded, data_folder, read_embedded
 from explorer.components.member import Member, open_member
 from explorer.examine import Examiner
+from explorer.frame import Frame
 from explorer.jobs import Job, JobStore, Status
 from explorer.library import Library, is_embedded
 from explorer.messages import as_html
 from explorer.state import ExplorerState
 from explorer.views.compare import CompareView
+from explorer.views.context import WIDTH as CONTEXT_WIDTH
 from explorer.views.data import DataView
 from explorer.views.descriptors import DescriptorsView
 from explorer.views.drawing import Drawing
 from explorer.views.latent import LatentView, Opened
 from explorer.views.notices import Notices
+from explorer.views.overlays import WIDTH as OVERLAYS_WIDTH
 from explorer.views.place import PlaceView
 from explorer.views.train import WORDS, TrainView
 from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_from_environment
@@ -67,6 +70,18 @@ def _load_member(folder: Path, member: int) -> Member:
     return open_member(load_member(run, member), run, member)
 
 
+def _make_export(folder: Path, member: int, what: str, latent: list[float], axis: str, form: str) -> tuple[str, bytes]:
+    """Name and content of a file with what is asked for of a member; torch is imported here as well."""
+    model = _load_member(folder, member).model
+
+    from engine.io.exported import content_of
+    from engine.model.export import export_result
+    from engine.model.run import Run
+
+    exported = export_result(Run(folder), model, what, latent, axis)
+    return f"{exported.name}.{form}", content_of(exported, form)
+
+
 class Explorer:
     """One session: its state, its views and what goes on between them."""
 
@@ -98,6 +113,7 @@ class Explorer:
         )
         self.tabs.param.watch(self._tab_changed, "active")
         self.place = PlaceView(self.state, self.store, self.notices)
+        self.frame = Frame(self.state, self.store, self.notices, self.drawing, self.tabs, _make_export)
         self.jobs_line = pn.pane.HTML("", margin=0, css_classes=["jobs-line"], styles=FOOTER)
         self.state.param.watch(self._say_jobs, "jobs")
 
@@ -105,7 +121,11 @@ class Explorer:
         """Finds what the workspace holds, opens the first set, and keeps looking."""
         with self.notices.guard():
             self.state.look(self.store)
-            self._open_first()
+            wanted, notes = self.frame.wanted()
+            if wanted.get("dataset") not in self.state.sets:
+                self._open_first()
+            self.frame.say([*notes, *self.frame.apply(wanted)])
+        self.frame.begin()
         self._say_jobs()
         if not self._connected:
             pn.state.onload(self._keep_looking)
@@ -120,23 +140,36 @@ class Explorer:
     def look(self) -> None:
         """Takes in what the jobs have done since the last look, and says what has ended."""
         with self.notices.guard():
-            for job_id, (_, now) in self.state.look(self.store).items():
+            self.frame.looking = True
+            changed = self.state.look(self.store)
+            self.frame.looking = False
+            for job_id, (_, now) in changed.items():
                 self._announce(self.state.jobs[job_id][0], now)
             self.notices.expire()
+            self.frame.look()
             if not self.state.dataset and self.state.sets and not self._importing():
                 self.state.dataset = next(iter(self.state.sets))
 
     def page(self) -> pmui.Page:
         """The whole page."""
-        return pmui.Page(
+        page = pmui.Page(
             title=TITLE,
-            header=[self.place],
+            header=[self.place, self.frame.toolbar],
+            sidebar=[self.frame.overlays],
+            sidebar_width=OVERLAYS_WIDTH,
+            sidebar_open=False,
+            sidebar_resizable=False,
+            contextbar=[self.frame.context],
+            contextbar_width=CONTEXT_WIDTH,
+            contextbar_variant="persistent",
             main=[
                 pmui.Column(self.notices, self.tabs, self.jobs_line, sizing_mode="stretch_width", margin=(0, 0, 40, 0))
             ],
             busy_indicator=None,
             sizing_mode="stretch_width",
         )
+        page.param.watch(lambda event: self.frame.context.opened(event.new), "contextbar_open")
+        return page
 
     def _open_first(self) -> None:
         """The user's own sets come first, then an embedded one with its model in view, then the drop zone.
@@ -166,10 +199,11 @@ class Explorer:
 
     def _open_set(self, event: Any) -> None:
         with self.notices.guard():
-            self.state.spectra = None
+            self.state.param.update(spectra=None, site="", selected=[], compared=[])
             if event.new:
                 self.state.spectra = self.library.spectra(event.new)
-                self._choose_model_of(event.new)
+                if not self.frame.restoring:
+                    self._choose_model_of(event.new)
 
     def _choose_model_of(self, dataset: str) -> None:
         """Takes the newest model that was trained on a set; without one, the model stays."""
@@ -184,11 +218,11 @@ class Explorer:
         doc = pn.state.curdoc
 
         def hand_over(future: Future[Member]) -> None:
-            doc.add_next_tick_callback(lambda: then(future.result))
+            doc.add_next_tick_callback(lambda: self.frame.opened(lambda: then(future.result)))
 
         future = _LOADER.submit(_load_member, self.library.run_path(run), member)
         if doc is None:
-            then(future.result)
+            self.frame.opened(lambda: then(future.result))
         else:
             future.add_done_callback(hand_over)
 

@@ -50,7 +50,9 @@ class Entry:
                 text = f"Opened model {about.get('title')}, seed {about.get('seed')}"
             case "move":
                 point = zip(about.get("axes", ()), about.get("latent", ()), strict=False)
-                text = f"Moved to {', '.join(f'{name} {value:.2f}' for name, value in point)}"
+                moved = [f"{name} {value:.2f}" for name, value in point if value]
+                rest = ["all other axes 0"] if len(moved) < len(about.get("latent", ())) else []
+                text = f"Moved to {', '.join([*moved, *rest])}" if moved else "Moved all axes to 0"
             case "select":
                 count = about.get("count")
                 text = f"Selected {count} site{'' if count == 1 else 's'} as {about.get('which')}"

@@ -14,13 +14,13 @@ from explorer.state import ExplorerState
 from explorer.views.choices import offer
 from explorer.views.notices import Notices
 
-ON_BAR = {
-    "& .MuiInputBase-root": {"color": "inherit", "fontSize": "13px"},
-    "& .MuiSelect-select": {"paddingTop": "7px", "paddingBottom": "7px"},
-    "& .MuiInputLabel-root, & .MuiInputLabel-root.Mui-focused": {"color": "inherit", "opacity": 0.85},
-    "& .MuiSvgIcon-root": {"color": "inherit"},
-    "& .MuiOutlinedInput-notchedOutline": {"borderColor": "rgba(255, 255, 255, 0.45) !important"},
-}
+ON_BAR = """
+.MuiInputBase-root, .MuiSvgIcon-root {color: #fff !important; font-size: 13px !important}
+.MuiSvgIcon-root {font-size: 20px !important}
+.MuiSelect-select {padding-top: 7px !important; padding-bottom: 7px !important}
+.MuiInputLabel-root {color: rgba(255, 255, 255, 0.85) !important; font-size: 13px !important}
+.MuiOutlinedInput-notchedOutline {border-color: rgba(255, 255, 255, 0.45) !important; font-size: 13px !important}
+"""
 
 
 class PlaceView(pn.viewable.Viewer):
@@ -29,13 +29,11 @@ class PlaceView(pn.viewable.Viewer):
     def __init__(self, state: ExplorerState, store: JobStore, notices: Notices) -> None:
         super().__init__()
         self._state, self._store, self._notices = state, store, notices
-        common: dict[str, Any] = {"size": "small", "options": {}, "sx": ON_BAR, "margin": (8, 4, 0, 4)}
-        self._set = pmui.Select(label="Set", width=190, **common)
-        self._run = pmui.Select(label="Model", width=260, **common)
-        self._member = pmui.Select(label="Member", width=140, **common)
-        self._layout = pmui.Row(
-            self._set, self._run, self._member, margin=0, styles={"color": "white"}, css_classes=["place"]
-        )
+        common: dict[str, Any] = {"size": "small", "options": {}, "stylesheets": [ON_BAR], "margin": (6, 4, 0, 4)}
+        self._set = pmui.Select(label="Set", width=180, **common)
+        self._run = pmui.Select(label="Model", width=250, **common)
+        self._member = pmui.Select(label="Member", width=150, **common)
+        self._layout = pmui.Row(self._set, self._run, self._member, margin=(0, 0, 0, 16), css_classes=["place"])
         self._quiet = False
         self._members_of: str | None = None
         self._set.param.watch(self._set_chosen, "value")
