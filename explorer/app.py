@@ -34,7 +34,7 @@ from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_fr
 TITLE = "RankAAE Explorer"
 PERIOD_MS = 500
 MODELS_KEPT = 32
-DESCRIPTORS_TAB, LATENT_TAB, COMPARE_TAB = 1, 3, 4
+DATA_TAB, DESCRIPTORS_TAB, LATENT_TAB, COMPARE_TAB = 0, 1, 3, 4
 WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of"}
 FOOTER = {
     "position": "fixed",
@@ -232,7 +232,9 @@ class Explorer:
 
     def _activate(self) -> None:
         """Some parts do their work only once they are in view."""
-        if self.tabs.active == DESCRIPTORS_TAB:
+        if self.tabs.active == DATA_TAB:
+            self.data.activate()
+        elif self.tabs.active == DESCRIPTORS_TAB:
             self.descriptors.activate()
         elif self.tabs.active == LATENT_TAB:
             self.latent.activate()

@@ -49,6 +49,15 @@ class Library:
         wanted = [set_id for set_id in (_set_id(*FIRST_SET), *trained) if set_id in every]
         return next(iter([set_id for set_id in wanted if set_id in trained] or wanted or every), "")
 
+    def elements_of(self, set_id: str) -> dict[str, str]:
+        """Id by element of the parts of the embedded set that ``set_id`` is one of; none for a set of the workspace."""
+        whole = set_id.rpartition(":")[0]
+        return {
+            i.rpartition(":")[2]: i
+            for i in self.embedded_sets()
+            if is_embedded(set_id) and i.rpartition(":")[0] == whole
+        }
+
     def set_of_model(self, run_id: str) -> str:
         """Id of the set that an embedded model was trained on."""
         model = self._model(run_id)

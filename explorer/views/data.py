@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource
@@ -15,14 +16,16 @@ from engine.spectra import SpectraSet, set_info
 from explorer.jobs import JobStore
 from explorer.library import is_embedded
 from explorer.messages import as_html
-from explorer.plots import spectra as plots
+from explorer.plots import elements as plots
 from explorer.state import ExplorerState
 from explorer.views.choices import offer
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
+from explorer.views.spectra import SpectraFigures
 from explorer.workspace import MAX_UPLOAD_MB, REAL_SET, real_data_file
 
 FIRST_SHELL = {"Oxygen only": "O", "Any": "any"}
+ELEMENTS_HEIGHT = 190
 NOTHING = "No set is open. Choose one, or drop a file at the left."
 ACCEPTED = f"RankAAE CSV, zip of FEFF runs, or Parquet; up to {MAX_UPLOAD_MB} MB"
 TABLE_STYLE = """
@@ -54,10 +57,16 @@ class DataView(pn.viewable.Viewer):
         self._working = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._summary = pn.pane.HTML("", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width")
         self._details = pn.pane.HTML("", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width")
-        self._sample, self._spread = ColumnDataSource(plots.NO_SAMPLE), ColumnDataSource(plots.NO_SUMMARY)
-        self._figure = plots.overlay_figure(self._sample, self._spread, height=340)
-        plot = pn.pane.Bokeh(self._figure, sizing_mode="stretch_width", height=340)
-        self._plot = pmui.Column(plot, sizing_mode="stretch_width", margin=0, visible=False)
+        self.figures = SpectraFigures(state, notices, drawing)
+        self._cells = ColumnDataSource(plots.NO_ELEMENTS)
+        table = pn.pane.Bokeh(
+            plots.element_figure(self._cells, ELEMENTS_HEIGHT),
+            sizing_mode="stretch_width",
+            height=ELEMENTS_HEIGHT,
+            margin=(6, 10),
+        )
+        self._elements = pmui.Column(table, sizing_mode="stretch_width", margin=0, visible=False)
+        self._cells.selected.on_change("indices", lambda _attr, _old, new: self._tapped_element(new))
         self._empty = pn.pane.HTML(f"<p>{as_html(NOTHING)}</p>", sizing_mode="stretch_width", margin=(24, 10))
         self._layout = self._arrange()
         self._renew_drop()
@@ -75,16 +84,21 @@ class DataView(pn.viewable.Viewer):
             self._real,
             self._working,
             self._summary,
+            self._elements,
             width=360,
             margin=(8, 8),
         )
         right = pmui.Column(
-            self._empty, self._plot, self._details, sizing_mode="stretch_width", margin=(8, 8), min_width=400
+            self._empty, self.figures, self._details, sizing_mode="stretch_width", margin=(8, 8), min_width=400
         )
         return pmui.Row(left, right, sizing_mode="stretch_width")
 
     def __panel__(self) -> pmui.Row:
         return self._layout
+
+    def activate(self) -> None:
+        """Called when this part comes into view."""
+        self.figures.activate()
 
     def _renew_drop(self) -> None:
         """A fresh drop zone: the widget cannot be emptied from here."""
@@ -160,11 +174,11 @@ class DataView(pn.viewable.Viewer):
 
     def _show(self, *_: Any) -> None:
         spectra: SpectraSet | None = self._state.spectra
-        self._plot.visible, self._empty.visible = spectra is not None, spectra is None
+        self._empty.visible = spectra is None
+        self._drawing.change("elements", self._draw_elements)
         if spectra is None:
             self._summary.object = self._details.object = ""
             return
-        self._drawing.change("overlay", lambda: self._draw(spectra))
         info: Mapping[str, Any] = set_info(spectra)
         self._summary.object = summary_html(info)
         dataset, library = self._state.dataset, self._store.library
@@ -172,10 +186,33 @@ class DataView(pn.viewable.Viewer):
         table = descriptors_html(info["descriptors"])
         self._details.object = card_html(library.card(dataset)) + table + report_html(report)
 
-    def _draw(self, spectra: SpectraSet) -> None:
-        sample, summary = plots.sample_data(spectra), plots.summary_data(spectra)
-        plots.fit_overlay(self._figure, sample, summary)
-        self._sample.data, self._spread.data = sample, summary
+    def _offered_elements(self) -> dict[str, str]:
+        """What to say of each element: those of the open set, and those that the same embedded set also offers."""
+        spectra: SpectraSet | None = self._state.spectra
+        if spectra is None:
+            return {}
+        symbols, counts = np.unique(spectra.element, return_counts=True)
+        offered = dict.fromkeys(self._store.library.elements_of(self._state.dataset), "click to open")
+        return offered | {str(el): f"{count} sites" for el, count in zip(symbols, counts, strict=True)}
+
+    def _draw_elements(self) -> None:
+        offered = self._offered_elements()
+        self._elements.visible = len(offered) > 1
+        if len(offered) > 1:
+            open_ones = set(self._state.spectra.element.tolist())
+            self._cells.data = plots.element_data(offered, open_ones if len(open_ones) == 1 else set())
+
+    def _tapped_element(self, indices: list[int]) -> None:
+        """Opens the embedded set's other element, or selects the sites of an element of a mixed set."""
+        if not indices:
+            return
+        symbol = self._cells.data["symbol"][indices[0]]
+        others = self._store.library.elements_of(self._state.dataset)
+        spectra: SpectraSet = self._state.spectra
+        if symbol in others:
+            self._state.dataset = others[symbol]
+        elif symbol in spectra.element:
+            self._state.selected = spectra.site_id[spectra.element == symbol].tolist()
 
 
 def summary_html(info: Mapping[str, Any]) -> str:
