@@ -98,6 +98,9 @@ def import_command(
     ] = None,
     width: Annotated[float | None, typer.Option(help="Width of the grid in eV; default: 50.")] = None,
     points: Annotated[int | None, typer.Option(help="Points of the grid; default: 256.")] = None,
+    shift_ev: Annotated[
+        float, typer.Option("--shift-ev", help="Added to all energies, in eV, to bring one scale to another's.")
+    ] = 0.0,
     first_shell: Annotated[
         str | None, typer.Option(help="'O' keeps sites with oxygen neighbours only, 'any' all. Default: O.")
     ] = None,
@@ -126,6 +129,7 @@ def import_command(
             source,
             element=element,
             grid=grid,
+            shift_ev=shift_ev,
             first_shell=first_shell,  # type: ignore[arg-type]  # checked there
             code=code,
             workers=workers,

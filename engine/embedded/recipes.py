@@ -37,7 +37,7 @@ class Recipe:
     below_ev: float = 5.0
 
 
-_BELOW_EDGE_EV = 4.0  # under the tabulated edge, near which the simulation puts the Fermi levels of all oxides
+_BELOW_EDGE_EV = 3.0  # under the tabulated edge, above which the simulation puts the Fermi levels of oxides
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {

@@ -26,6 +26,7 @@ from engine.spectra.spectra_set import SpectraSet
 
 FirstShell = Literal["O", "any"]
 OXYGEN_SHARE_COLUMNS = ("O_FRAC", "ONLY_O")
+LARGEST_SHIFT_EV = 100.0
 _NEIGHBOUR_COLUMNS = ("CN", "O_FRAC", "ONLY_O")
 _PARQUET_MAGIC = b"PAR1"
 KNOWN_FORMATS = (
@@ -39,6 +40,7 @@ def import_source(
     *,
     element: str | None = None,
     grid: GridSpec | None = None,
+    shift_ev: float = 0.0,
     first_shell: FirstShell | None = None,
     code: str | None = None,
     workers: int = 1,
@@ -52,6 +54,7 @@ def import_source(
     source       a RankAAE CSV, a folder or zip of FEFF runs, this program's Parquet, or a foreign Parquet table
     element      chemical symbol of the absorber: names it where the source does not, chooses it where there are several
     grid         the energy grid; None keeps a source's own model grid, or picks one (``choose_grid``)
+    shift_ev     added to all energies, to bring one code's or instrument's scale to another's; told in the set's steps
     first_shell  "O" keeps sites whose neighbours are all oxygen (O_FRAC or ONLY_O equal to 1) and refuses the others,
                  with counts; "any" keeps all; None is "O" except for this program's own files. Without such a column
                  it has no effect, and the report says so
@@ -65,10 +68,16 @@ def import_source(
     """
     if first_shell not in (None, "O", "any"):
         raise ConfigError(f"first shell is {first_shell!r}; need 'O' or 'any'")
+    if not abs(shift_ev) <= LARGEST_SHIFT_EV:
+        raise ConfigError(f"energy shift is {shift_ev} eV; need -{LARGEST_SHIFT_EV:g} to {LARGEST_SHIFT_EV:g}")
     source = Path(source)
     kind = _kind(source)
     if kind == "set":
-        spectra, report = _from_set(read_set(source), source.name, element, grid, first_shell or "any")
+        stored = read_set(source)
+        if shift_ev:
+            energy = stored.energy_ev + shift_ev
+            stored = replace(stored, energy_ev=energy, steps=(*stored.steps, _shift_step(shift_ev)))
+        spectra, report = _from_set(stored, source.name, element, grid, first_shell or "any")
         if structures is not None:
             copy_structures(structures_path(source), spectra, structures)
         return spectra, report
@@ -76,12 +85,20 @@ def import_source(
     n_read = len(raw) + raw.ledger.n_refused
     if (first_shell or "O") == "O":
         raw = _only_oxygen(raw)
+    if shift_ev:
+        shifted = {id(energy): energy + shift_ev for energy in raw.energy_ev}  # shared energies stay shared
+        raw.energy_ev = [shifted[id(energy)] for energy in raw.energy_ev]
+        raw.steps = (*raw.steps, _shift_step(shift_ev))
     if len(raw) == 0:
         raise raw.ledger.none_left(raw.source, n_read)
     spectra, report = assemble(raw, grid)
     if structures is not None:
         write_structures(raw.structures, spectra, structures)
     return spectra, report
+
+
+def _shift_step(shift_ev: float) -> str:
+    return f"energies shifted by {shift_ev:+g} eV"
 
 
 def load_set(path: Path, element: str | None = None) -> SpectraSet:

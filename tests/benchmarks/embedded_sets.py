@@ -6,7 +6,7 @@ sanity    every element of both sets: spectra that are negative, jump, start hig
 trends    each family of oxides-3d: edge against oxidation state; pre-edge peak of Ti, V, Cr against coordination
 families  each family beside FEFF9's spectra of the same element in `tm_unlabelled`: mean spectrum after the best common
           shift, and how much of FEFF's variance the leading components of ours hold
-transfer  RankAAE trained on simulated Cu oxides, scored on FEFF9's `cu_feff`
+transfer  RankAAE trained on simulated Cu oxides, scored on FEFF9's `cu_feff`, its energies moved onto our scale
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ FAMILIES = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 SHIFTS_EV = np.arange(-8.0, 8.01, 0.1)
 LARGEST_JUMP_PER_EV = 2.5
 COMPONENTS = 6
+FEFF_SHIFT_EV = -8.0
+"""From FEFF9's energies to ours, for Cu: the one constant that `simulator_agreement` finds on random sites."""
 
 
 def oxides(data: Path) -> dict[str, SpectraSet]:
@@ -143,16 +145,27 @@ def transfer(data: Path) -> None:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     with tempfile.TemporaryDirectory() as folder:
-        real, run = str(Path(folder) / "cu.parquet"), str(Path(folder) / "run")
-        rankaae("import", str(REAL_DATA / "cu_feff" / "rankaae_layout.csv.gz"), "--element", "Cu", "--out", real)
-        simulated = str(data / "oxides-3d" / "oxides-3d-Cu.parquet")
-        rankaae("train", simulated, "--descriptors", "OS,CN,OCN,NNRS,MOOD", "--free", "1", "--out", run)
+        ours, run = str(Path(folder) / "ours.parquet"), str(Path(folder) / "run")
+        simulated = data / "oxides-3d" / "oxides-3d-Cu.parquet"
+        # An eV less at both ends, so that FEFF's spectra cover the grid wherever they are moved to.
+        start = float(read_set(simulated).energy_ev[0]) + 1.0
+        rankaae("import", str(simulated), "--start", f"{start:g}", "--width", "48", "--out", ours)
+        rankaae("train", ours, "--descriptors", "OS,CN,OCN,NNRS,MOOD", "--free", "1", "--out", run)
         print("\ntrained on simulated Cu oxides, |SRCC| of the selected member")
-        for name, options in (("own test part", ()), ("FEFF9, all of cu_feff", ("--on", real))):
-            result = json.loads(rankaae("score", run, "--json", "--no-baselines", *options))
-            member = result["members"][result["selected"]]
-            cells = "  ".join(f"{key} {abs(value['srcc']):.3f}" for key, value in member["descriptors"].items())
-            print(f"  {name:22s} {cells}   RMSE {member['reconstruction_rmse']:.4f}")
+        _print_scores("own test part", rankaae("score", run, "--json", "--no-baselines"))
+        source = str(REAL_DATA / "cu_feff" / "rankaae_layout.csv.gz")
+        for shift in (FEFF_SHIFT_EV, FEFF_SHIFT_EV - 0.5, FEFF_SHIFT_EV + 0.5):
+            real = str(Path(folder) / f"cu{shift:+g}.parquet")
+            rankaae("import", source, "--element", "Cu", f"--shift-ev={shift}", "--out", real)
+            scores = rankaae("score", run, "--json", "--no-baselines", "--on", real)
+            _print_scores(f"FEFF9, all of cu_feff moved by {shift:+g} eV", scores)
+
+
+def _print_scores(name: str, text: str) -> None:
+    result = json.loads(text)
+    member = result["members"][result["selected"]]
+    cells = "  ".join(f"{key} {abs(value['srcc']):.3f}" for key, value in member["descriptors"].items())
+    print(f"  {name:44s} {cells}   RMSE {member['reconstruction_rmse']:.4f}")
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def test_a_family_becomes_a_set_a_card_and_a_manifest_entry(tmp_path: Path) -> N
     path = out / "oxides-3d" / "oxides-3d-Ni.parquet"
     spectra = read_set(path)
     assert len(spectra) + len(account.failures) == 8
-    assert spectra.energy_ev[0] == 8329.0
+    assert spectra.energy_ev[0] == 8330.0
     assert spectra.mu.shape[1] == 256
     assert spectra.descriptors[["OS", "CN", "OCN", "NNRS", "MOOD"]].notna().all().all()
     stored = read_structures(work / "structures" / "Ni.parquet")

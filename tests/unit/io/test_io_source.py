@@ -157,6 +157,22 @@ def test_our_own_set_comes_back_unchanged_or_on_another_grid(tmp_path: Path) -> 
         import_source(tmp_path / "set.parquet", element="Fe")
 
 
+def test_a_shift_moves_all_energies_and_is_told(tmp_path: Path) -> None:
+    path, own = tmp_path / "sites.parquet", tmp_path / "own.parquet"
+    site_table().to_parquet(path)
+    spectra, _ = import_source(path)
+    moved, _ = import_source(path, shift_ev=-8.0)
+    np.testing.assert_allclose(moved.energy_ev, spectra.energy_ev - 8.0)
+    np.testing.assert_allclose(moved.mu, spectra.mu, atol=1e-6)
+    assert "energies shifted by -8 eV" in moved.steps
+    write_set(moved, own)
+    again, _ = import_source(own, shift_ev=8.0)
+    np.testing.assert_allclose(again.energy_ev, spectra.energy_ev)
+    assert again.steps[-1] == "energies shifted by +8 eV"
+    with pytest.raises(ConfigError, match="energy shift is nan eV; need -100 to 100"):
+        import_source(path, shift_ev=float("nan"))
+
+
 def test_an_unknown_first_shell_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="first shell is 'S'"):
         import_source(tmp_path, first_shell="S")  # type: ignore[arg-type]
