@@ -148,3 +148,18 @@ def test_three_commands_from_a_folder_of_feff_runs(real_data: Path, tmp_path: Pa
     rankaae(*trained, "--out", tmp_path / "run")
     result = json.loads(rankaae("score", tmp_path / "run", "--json").stdout)
     assert result["split"] == "material"
+
+
+def test_ceilings_go_on_from_the_file_and_stand_beside_noise(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ceilings.json"
+    first = json.loads(rankaae("ceiling", work / "cu.parquet", "--descriptors", "CN", "--out", out, "--json").stdout)
+    assert list(first["ceilings"]) == ["CN", "NOISE"]
+    text = rankaae("ceiling", work / "cu.parquet", "--out", out).stdout
+    assert "held-out sites" in text
+    stored = json.loads(out.read_text())["ceilings"]
+    assert set(stored) == {"OS", "CN", "WAVE", "R", "NOISE"}
+    assert stored["CN"] == first["ceilings"]["CN"]
+    assert stored["CN"]["srcc"] > 0.6 > stored["NOISE"]["srcc"]
+    assert (
+        "not in the set" in rankaae("ceiling", work / "cu.parquet", "--descriptors", "X", "--out", out, code=1).stderr
+    )
