@@ -91,10 +91,11 @@ def differential_figure(found: Found, axis: str, *, own_edge: bool, by_element: 
         values.append(change)
         name = column.facts.element if by_element else column.letter
         line = drawing.line(
-            energy, change, color=CATEGORICAL[place], line_dash=DASHES[place % len(DASHES)], line_width=2,
-            legend_label=name,
+            "energy", "change", color=CATEGORICAL[place % len(CATEGORICAL)], line_dash=DASHES[place % len(DASHES)],
+            line_width=2, legend_label=name,
+            source={"energy": energy, "change": change, "member": [column.name] * len(energy)},
         )  # fmt: skip
-        add_hover(drawing, [line], [("", column.name), ("energy", "$x{0.00} eV"), ("Δμ", "$y{+0.000}")])
+        add_hover(drawing, [line], [("", "@member"), ("energy", "@energy{0.00} eV"), ("Δμ", "@change{+0.000}")])
     span = np.array(ends)
     low, high = padded(min(float(v.min()) for v in values), max(float(v.max()) for v in values))
     drawing.x_range.update(start=float(span[:, 0].min()), end=float(span[:, 1].max()))
@@ -234,6 +235,7 @@ def _panel(x_range: Range1d, y_range: Range1d, *, first: bool, last: bool, label
     drawing = new_figure(label if last else "", MU_LABEL if first else "", TREND_HEIGHT + HEAD_HEIGHT, x_range)
     drawing.y_range = y_range
     drawing.title.text_font_size = "12px"
+    drawing.toolbar_location = None
     drawing.min_border_left = 60 if first else 8
     drawing.xaxis.visible, drawing.yaxis.visible = last, first
     if first:

@@ -60,13 +60,14 @@ class CompareView(pn.viewable.Viewer):
         ]  # fmt: skip
         self._panels = {panel.title: panel for panel in panels}
         self._which = pmui.RadioButtonGroup(
-            label="What to compare", options=list(self._panels), value=panels[0].title, size="small", margin=(6, 10)
+            options=list(self._panels), value=panels[0].title, size="small", margin=(6, 10)
         )
+        self._bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", margin=(0, 10))
         self._place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=200)
         self._empty = pn.pane.HTML(words_html([NOTHING]), stylesheets=[STYLE], margin=(24, 10))
         self._content = pmui.Column(
             pmui.Row(self._run, self._member, self._add, sizing_mode="stretch_width", margin=(6, 0, 0, 0)),
-            self._chosen, self._which, self._notes, self._place,
+            self._chosen, self._which, self._bar, self._notes, self._place,
             sizing_mode="stretch_width", margin=0, visible=False,
         )  # fmt: skip
         self._layout = pmui.Column(self._empty, self._content, sizing_mode="stretch_width", margin=0)
@@ -106,7 +107,7 @@ class CompareView(pn.viewable.Viewer):
             self._member.param.update(options=names, value=best)
 
     def _first_columns(self) -> list[str]:
-        """The member that is looked at, and the model of another run on the same set, or the worst seed of its own."""
+        """The member that is looked at, and that of another run on the same set, or another seed, or any other run."""
         runs: dict[str, str] = self._state.runs
         facts = []
         for run, title in runs.items():
@@ -118,9 +119,10 @@ class CompareView(pn.viewable.Viewer):
         if first is None:
             return []
         index = self._state.member if first.run == self._state.run else first.selected
-        others = [f"{one.run}/{one.selected}" for one in facts if _same_set(one, first)]
-        own = [f"{first.run}/{other}" for other in (first.worst, first.selected) if other != index]
-        return [f"{first.run}/{index}", *[*others, *own][:1]]
+        own = [f"{first.run}/{other}" for other in (first.worst, *range(len(first.members))) if other != index]
+        same = [f"{one.run}/{one.selected}" for one in facts if _same_set(one, first)]
+        rest = [f"{one.run}/{one.selected}" for one in facts if one.run != first.run]
+        return [f"{first.run}/{index}", *[*same, *own, *rest][:1]]
 
     def _add_column(self) -> None:
         key = f"{self._run.value}/{self._member.value}"
@@ -150,10 +152,13 @@ class CompareView(pn.viewable.Viewer):
             self._asked += 1
             if len(columns) < 2:
                 self._notes.object = words_html([*notes, LEAST])
-                self._place.objects, self._place.loading = [], False
+                self._place.objects = []
+                self._works(False)
                 return
             self._notes.object = words_html(notes)
-            self._place.loading = True
+            if self._place.objects != [panel.layout]:
+                self._place.objects = []
+            self._works(True)
             asked, question = self._asked, panel.question(columns)
             self._examiner.beside(
                 lambda: question() if asked == self._asked else None,
@@ -170,16 +175,20 @@ class CompareView(pn.viewable.Viewer):
                 if self._place.objects != [panel.layout]:
                     self._place.objects = [panel.layout]
             finally:
-                self._place.loading = False
+                self._works(False)
 
         self._drawing.change("compare", show)
+
+    def _works(self, busy: bool) -> None:
+        """Whether something is being worked out; what is shown stays until then."""
+        self._bar.variant = "indeterminate" if busy else "determinate"
 
     def _chip(self, column: Column) -> pmui.Button:
         """One chosen member, which a click takes away."""
         place = LETTERS.index(column.letter)
         chip = pmui.Button(
             label=f"{column.letter} · {column.facts.title} · seed {column.member.seed}  ✕",
-            variant="outlined", size="small", margin=2, description="Take away",
+            variant="outlined", size="small", margin=2,
             sx={"borderLeft": f"6px solid {CATEGORICAL[place]}", "textTransform": "none", "maxWidth": "480px"},
         )  # fmt: skip
         chip.on_click(lambda _: self._remove(column.key))

@@ -70,7 +70,8 @@ def _score_cell(rows: pd.DataFrame, place: int, measure: str) -> str:
     digits = 4 if measure in FOUR_DIGITS else 3
     text = as_html(number(float(row["value"]), digits))
     if place and np.isfinite(row["difference"]):
-        style, mark = MARKS[int(row["better"])]
+        told = abs(row["difference"]) >= 0.5 * 10**-digits
+        style, mark = MARKS[int(row["better"]) if told else 0]
         text += f' <span class="{style}">{mark} {as_html(number(float(row["difference"]), digits, sign=True))}</span>'
     return f"<td{_side(1)}>{text}</td>"
 
