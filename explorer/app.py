@@ -100,8 +100,10 @@ class Explorer:
         self.data = DataView(self.state, self.store, self.notices, self.drawing)
         self.descriptors = DescriptorsView(self.state, self.store, self.notices, self.drawing)
         self.train = TrainView(self.state, self.store, self.notices, self.drawing)
-        self.latent = LatentView(self.state, self.store, self.notices, self._open_member)
-        self.compare = CompareView(self.state, self.store, self.notices, self.drawing, Examiner())
+        seen = (self.state, self.store, self.notices, self.drawing)
+        examiner = Examiner()
+        self.latent = LatentView(*seen, examiner, self._open_member)
+        self.compare = CompareView(*seen, examiner)
         self.tabs = pmui.Tabs(
             ("Data", self.data),
             ("Descriptors", self.descriptors),

@@ -12,8 +12,8 @@ from engine.errors import ConfigError
 def nearest_rows(latent: FloatArray, point: FloatArray, count: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
     """Rows of the ``count`` latent points (n, k) nearest to ``point`` (k,), and their distances, the nearest first.
 
-    Distances are Euclidean, in the latent space's own units (standard deviations of its Gaussian prior). Equal distances
-    keep the order of the rows; fewer than ``count`` rows are all given. ConfigError unless count is at least 1.
+    Distances are Euclidean, in the latent space's own units (standard deviations of its Gaussian prior). Equal
+    distances keep the order of the rows; fewer than ``count`` rows are all given. ConfigError unless count is positive.
     """
     if count < 1:
         raise ConfigError(f"nearest sites: count is {count}; need 1 or more")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from engine.analysis.nearest import nearest_rows
 from engine.analysis.scores import FloatArray, rank_correlation
 from engine.errors import EngineError
 from engine.model.decoder_weights import DecoderWeights, read_decoders
@@ -15,7 +17,8 @@ from engine.model.run import Run
 from explorer.plots.style import padded
 from explorer.runs import MemberInfo, read_members
 
-MOST_SITES = 2000
+StringArray = npt.NDArray[np.str_]
+MOST_SITES = 10_000
 BINS = 40
 LEVELS, LEAST_PER_LEVEL = 20, 5
 PROBES = 400
@@ -42,18 +45,22 @@ class Model(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Sites:
-    """Training sites, at most 2000 evenly taken: ids (n,), spectra mu (n, m), latent points (n, k), labels (n, d)."""
+    """Training sites, at most 10,000 evenly taken.
 
-    site_id: FloatArray
+    site_id, material_id, element (n,) · mu (n, m) · latent points (n, k) · labels (n, d), NaN where not known
+    """
+
+    site_id: StringArray
+    material_id: StringArray
+    element: StringArray
     mu: FloatArray
     latent: FloatArray
     labels: FloatArray
 
-    def nearest(self, point: FloatArray) -> tuple[int, float]:
-        """The site whose latent point is nearest to ``point`` (k,), and its distance."""
-        distance = np.linalg.norm(self.latent - point, axis=1)
-        best = int(distance.argmin())
-        return best, float(distance[best])
+    def nearest(self, point: FloatArray, count: int) -> list[tuple[int, float]]:
+        """The ``count`` sites whose latent points are nearest to ``point`` (k,), each with its distance."""
+        rows, distance = nearest_rows(self.latent, point, count)
+        return list(zip(rows.tolist(), distance.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,8 @@ def place_sites(model: Model, run: Run) -> Sites | None:
         return None
     rows = split.train[:: max(1, -(-len(split.train) // MOST_SITES))]
     mu = np.asarray(spectra.mu[rows], dtype=np.float32)
-    return Sites(spectra.site_id[rows], mu, model.encode(mu), spectra.descriptor_values(names)[rows])
+    labels = spectra.descriptor_values(names)[rows]
+    return Sites(spectra.site_id[rows], spectra.material_id[rows], spectra.element[rows], mu, model.encode(mu), labels)
 
 
 def slider_limits(low: float, high: float) -> tuple[float, float]:

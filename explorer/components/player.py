@@ -63,13 +63,19 @@ def member_json(member: Member) -> dict[str, Any]:
 
 
 def sites_json(sites: Sites) -> dict[str, Any]:
-    """Some latent points, and how far from all of them a point is not near training data any more.
+    """What tells the browser whether a point is near training data; see ``landmarks``."""
+    some, near = landmarks(sites)
+    return {"latent": floats_base64(some), "near": near}
+
+
+def landmarks(sites: Sites) -> tuple[FloatArray, float]:
+    """Some latent points (a, k), and how far from all of them a point is not near training data any more.
 
     That is the distance to the next of them that 95 % of them do not exceed.
     """
     some = sites.latent[:: max(1, -(-len(sites.latent) // NEAR_SITES))]
     distance = cKDTree(some).query(some, 2)[0][:, 1] if len(some) > 1 else np.zeros(1)
-    return {"latent": floats_base64(some), "near": float(np.percentile(distance, NEAR_PERCENTILE))}
+    return some, float(np.percentile(distance, NEAR_PERCENTILE))
 
 
 def floats_base64(values: FloatArray) -> str:

@@ -1,4 +1,4 @@
-"""The Latent part: a trained member's axes, moved in the browser by the latent player."""
+"""The Latent part: a member's axes in the latent player, the nearest training sites, what every axis does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from explorer.components.teaching import teaching_page
 from explorer.jobs import JobStore
 from explorer.messages import as_html
 from explorer.state import ExplorerState
+from explorer.views.drawing import Drawing
+from explorer.views.nearest import NearestView, label
 from explorer.views.notices import Notices
+from explorer.views.trends import Examiner, TrendsView
 
 NOTHING = "No finished training yet. When one has finished, its model can be explored here."
 
@@ -28,7 +31,15 @@ OpenMember = Callable[[str, int, Callable[[Opened], None]], None]
 class LatentView(pn.viewable.Viewer):
     """Shows ``state.member`` of ``state.run``, whose model ``open_member`` gives, and moves ``state.latent``."""
 
-    def __init__(self, state: ExplorerState, store: JobStore, notices: Notices, open_member: OpenMember) -> None:
+    def __init__(
+        self,
+        state: ExplorerState,
+        store: JobStore,
+        notices: Notices,
+        drawing: Drawing,
+        examiner: Examiner,
+        open_member: OpenMember,
+    ) -> None:
         """``open_member(run, member, then)`` calls ``then(opened)`` once; ``opened()`` gives the member or raises."""
         super().__init__()
         self._state, self._store, self._notices, self._open_member = state, store, notices, open_member
@@ -44,10 +55,14 @@ class LatentView(pn.viewable.Viewer):
         )
         self._export.variant = "outlined"
         self.player = LatentPlayer(sizing_mode="stretch_width", margin=(4, 10, 0, 10))
+        self.nearest = NearestView(state, notices, drawing)
+        self.trends = TrendsView(state, store.library, notices, drawing, examiner)
         self._empty = pn.pane.HTML(f"<p>{as_html(NOTHING)}</p>", margin=(24, 10))
         self._content = pmui.Column(
             pmui.Row(self._export, sizing_mode="stretch_width", margin=(6, 0, 0, 0), align="center"),
             self.player,
+            self.nearest,
+            self.trends,
             sizing_mode="stretch_width",
             margin=0,
             visible=False,
@@ -98,9 +113,11 @@ class LatentView(pn.viewable.Viewer):
             member=member_json(member), latent=point, baseline=baseline, others=[], reference={}, check={}
         )
         self._export.filename = f"{re.sub('[^A-Za-z0-9_-]+', '-', '-'.join(member.model.axis_names))[:60]}.html"
+        self.nearest.open(member)
         self._state.latent = point
         self._show_point()
         self._show_overlays()
+        self.trends.open(member)
 
     def _fits(self) -> bool:
         return self._member is not None and len(self._state.latent) == len(self._member.axes)
@@ -125,6 +142,7 @@ class LatentView(pn.viewable.Viewer):
             mu = self._member.model.decode(np.array([point]))[0]
             self.player.param.update(latent=point, check={"latent": point, "mu": mu.tolist()})
             self._show_nearest()
+            self.nearest.show(np.array(point), mu)
 
     def _teaching_page(self) -> io.StringIO | None:
         """The page to hand out; None while there is no member."""
@@ -148,8 +166,8 @@ class LatentView(pn.viewable.Viewer):
         sites = self._member.sites if self._member is not None else None
         if sites is None or not self.player.settings.get("nearest"):
             return
-        row, distance = sites.nearest(np.array(self._state.latent))
+        [(row, distance)] = sites.nearest(np.array(self._state.latent), 1)
         known = zip(self._member.axes, sites.labels[row], strict=False)
-        words = [f"{axis.symbol} {value:.4g}{f' {axis.unit}' if axis.unit else ''}" for axis, value in known]
-        label = f"Nearest training site: {sites.site_id[row]} ({', '.join(words)}), {distance:.2f} away."
-        self.player.reference = {"label": label, "mu": sites.mu[row].tolist()}
+        words = [f"{axis.symbol} {label(value)}{f' {axis.unit}' if axis.unit else ''}" for axis, value in known]
+        told = f"Nearest training site: {sites.site_id[row]} ({', '.join(words)}), {distance:.2f} away."
+        self.player.reference = {"label": told, "mu": sites.mu[row].tolist()}

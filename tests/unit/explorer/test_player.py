@@ -20,10 +20,12 @@ from engine.model.training import train
 from explorer.components.member import Member, Sites, make_member, open_member, slider_limits
 from explorer.components.player import LatentPlayer, member_json
 from explorer.components.scripts import bundle
+from explorer.examine import Examiner
 from explorer.jobs import JobStore
 from explorer.library import Library
 from explorer.runs import MemberInfo
 from explorer.state import ExplorerState
+from explorer.views.drawing import Drawing
 from explorer.views.latent import LatentView
 from explorer.views.notices import Notices
 from explorer.workspace import Workspace
@@ -65,7 +67,8 @@ def some_sites(n: int = 100) -> Sites:
     latent = np.column_stack([np.linspace(-2, 2, n), np.zeros(n)])
     ids = np.array([f"mp-{i}" for i in range(n)])
     labels = np.where(np.arange(n) % 5 == 0, np.nan, -np.linspace(-2, 2, n))
-    return Sites(ids, Straight().decode(latent), latent, labels[:, None])
+    element = np.full(n, "Cu")
+    return Sites(ids, ids, element, Straight().decode(latent), latent, labels[:, None])
 
 
 def test_axes_say_what_they_follow_and_how_far_they_go() -> None:
@@ -115,7 +118,8 @@ def test_one_module_of_all_without_imports() -> None:
 @pytest.fixture
 def view(tmp_path: Path) -> LatentView:
     store = JobStore(Library(Workspace(tmp_path)))
-    return LatentView(ExplorerState(), store, Notices(tmp_path), lambda run, member, then: None)
+    notices = Notices(tmp_path)
+    return LatentView(ExplorerState(), store, notices, Drawing(notices), Examiner(), lambda run, member, then: None)
 
 
 def test_a_release_moves_the_state_and_undo_moves_the_player(view: LatentView) -> None:
@@ -175,8 +179,7 @@ def test_a_trained_member_is_opened_with_its_sites(run: Run) -> None:
     assert member.axes[1].title == "WAVE: a column of the set"
     assert member.sites is not None
     assert member.sites.latent.shape == (len(run.split().train), 3)
-    row, distance = member.sites.nearest(member.sites.latent[7])
-    assert (row, distance) == (7, 0.0)
+    assert member.sites.nearest(member.sites.latent[7], 1) == [(7, 0.0)]
 
 
 def test_a_member_opens_without_its_set(run: Run, tmp_path: Path) -> None:

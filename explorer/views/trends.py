@@ -1,0 +1,129 @@
+"""What every axis of the member does to the spectrum: traversals, differentials, their overlap, amplitude and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+import panel as pn
+
+from engine.analysis.comparison import Trends
+from engine.analysis.differentials import Differentials, differentials_of
+from engine.errors import RunError
+from explorer.columns import Column, read_columns
+from explorer.components.member import Axis, Member
+from explorer.library import Library
+from explorer.plots import compare
+from explorer.plots import trends as plots
+from explorer.state import ExplorerState
+from explorer.views.compare_panels import LEVEL_WORDS, grid
+from explorer.views.compare_tables import STYLE, words_html
+from explorer.views.drawing import Drawing
+from explorer.views.nearest import heading
+from explorer.views.notices import Notices
+
+T = TypeVar("T")
+CARD_WIDTH, MATRIX_SIZE = 300, 380
+WORKING = "Working out what each axis does …"
+BELOW_WORDS = (
+    "Below each: its differential, highest less lowest level; the grey band is the noise level to both sides of 0."
+)
+
+
+class Examiner(Protocol):
+    """Answers questions about models beside the page's events, and keeps the answers; see ``explorer.examine``."""
+
+    def trends(self, column: Column) -> Trends: ...
+    def beside(self, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None: ...
+
+
+class TrendsView(pn.viewable.Viewer):
+    """Shows the trends of a member that is opened."""
+
+    def __init__(
+        self, state: ExplorerState, library: Library, notices: Notices, drawing: Drawing, examiner: Examiner
+    ) -> None:
+        super().__init__()
+        self._state, self._library, self._notices = state, library, notices
+        self._drawing, self._examiner = drawing, examiner
+        self._asked = 0
+        self.found: Differentials | None = None
+        self._words = pn.pane.HTML("", stylesheets=[STYLE], sizing_mode="stretch_width", margin=(2, 10))
+        self._place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=200)
+        self._layout = pn.Column(
+            heading("Trends along the axes"),
+            self._words,
+            self._place,
+            sizing_mode="stretch_width",
+            margin=(10, 0, 0, 0),
+        )
+
+    def __panel__(self) -> pn.Column:
+        return self._layout
+
+    def open(self, member: Member) -> None:
+        """Works out the trends of ``member``, the one that the state names, and shows them unless another comes."""
+        self._asked += 1
+        asked, runs, key = self._asked, dict(self._state.runs), f"{self._state.run}/{self._state.member}"
+        self._words.object = words_html([WORKING])
+
+        def work() -> Trends:
+            columns, notes = read_columns(self._library, runs, [key])
+            if not columns:
+                raise RunError(notes[0])
+            return self._examiner.trends(columns[0])
+
+        def take(result: Callable[[], Trends]) -> None:
+            if asked == self._asked:
+                self._drawing.change("trends", lambda: self._draw(member, result))
+
+        self._examiner.beside(work, take)
+
+    def _draw(self, member: Member, result: Callable[[], Trends]) -> None:
+        self._words.object, self._place.objects = "", []
+        traversals = result().traversals
+        self.found = differentials_of(traversals, member.info.scores.get("reconstruction_rmse", np.nan))
+        axes = member.axes
+        size = max(MATRIX_SIZE, 46 * len(axes) + 60)
+        matrix = compare.overlap_figure(
+            "Cosine overlap of the differentials", [axis.symbol for axis in axes], self.found.overlap, size
+        )
+        bars = plots.amplitude_figure(axes, self.found, size)
+        self._words.object = words_html([LEVEL_WORDS, BELOW_WORDS])
+        verdict = pn.pane.HTML(
+            words_html(noise_words(axes, self.found)), stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10)
+        )
+        self._place.objects = [
+            grid(plots.trend_cards(axes, traversals, self.found), CARD_WIDTH),
+            verdict,
+            pn.Row(
+                pn.pane.Bokeh(matrix, width=size, margin=(0, 10)),
+                pn.pane.Bokeh(bars, sizing_mode="stretch_width", min_width=300, margin=(0, 10)),
+                sizing_mode="stretch_width",
+                margin=0,
+            ),
+        ]
+
+
+def noise_words(axes: Sequence[Axis], found: Differentials) -> list[str]:
+    """What the amplitude of each free axis says when it is held against the noise level."""
+    free = [axis.name for axis in axes if axis.free]
+    if not free:
+        return ["This model has no free axis: what its descriptors do not explain is lost."]
+    if not np.isfinite(found.noise_level):
+        return ["The run does not tell how well this member reconstructs spectra, so no noise level is known."]
+    lines = [
+        f"Noise level {found.noise_level:.3f}: by this much (rms over the energies) two decoded spectra differ through "
+        "the model's own errors alone, √2 times its reconstruction RMSE on the test part."
+    ]
+    for name in free:
+        size = float(found.amplitude[found.axes.index(name)])
+        times = size / found.noise_level
+        verdict = (
+            "it still holds something that the descriptors leave out; look at its differential"
+            if times > 1
+            else "what it still holds cannot be told from the model's errors"
+        )
+        lines.append(f"{name}: amplitude {size:.3f}, {times:.1f} times the noise level, so {verdict}.")
+    return lines
