@@ -2,5 +2,5 @@
 
 Promises that every number shown comes from ``engine`` and that long work runs as its own process, found again from its
 folder after a reload or a restart. Depends on ``engine``, never the other way round; imports torch only when a model is
-opened, and then in ``app`` alone.
+opened, and then in ``app`` and ``examine`` alone.
 """

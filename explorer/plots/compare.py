@@ -10,6 +10,7 @@ from bokeh.models import ColorBar, FactorRange, LinearColorMapper, Range1d
 from bokeh.plotting import figure
 
 from engine.analysis.comparison import PlacedSites, Trends
+from engine.analysis.differentials import noise_level
 from engine.analysis.scores import FloatArray, rank_correlation
 from engine.analysis.traversal import Traversal
 from engine.spectra import SPECTRAL_UNITS
@@ -186,7 +187,8 @@ def chain_figures(table: pd.DataFrame, steps: Sequence[str]) -> Grid:
     """Scores and free-axis amplitude along a chain: a dot per seed, a line through the selected members.
 
     ``table`` has a row per step (its place in ``steps``), member and measure: columns step, seed, selected, measure and
-    value; the measure "amplitude" is drawn below, every other one is the |SRCC| of the descriptor of that name.
+    value, and reconstruction_rmse; the measure "amplitude" is drawn below, beside the noise level that it is held
+    against, every other one is the |SRCC| of the descriptor of that name.
     """
     names = ["start", *steps[1:]]
     measures = [name for name in dict.fromkeys(table["measure"]) if name != "amplitude"]
@@ -194,6 +196,13 @@ def chain_figures(table: pd.DataFrame, steps: Sequence[str]) -> Grid:
     scores = _chain_figure(table, names, measures, x_range, "|SRCC| on the test part", 300)
     amplitudes = _chain_figure(table, names, ["amplitude"], x_range, "Free axis: rms of Δμ", 230)
     amplitudes.legend.visible = False
+    noise = table[table["selected"]].groupby("step")["reconstruction_rmse"].first().map(noise_level)
+    line = amplitudes.line(
+        "x", "y", color=QUIET, line_dash="dashed", line_width=2,
+        source={"x": [names[step] for step in noise.index], "y": noise.to_numpy()},
+    )  # fmt: skip
+    add_hover(amplitudes, [line], [("noise level", "@y{0.0000}"), ("model", "@x")])
+    amplitudes.y_range.start = min(amplitudes.y_range.start, 0.9 * float(noise.min()))
     return [[scores], [amplitudes]]
 
 

@@ -26,6 +26,7 @@ NOTHING = (
     "No finished training yet. When one has finished, its seeds can be compared here, and with those of other runs."
 )
 LEAST = "Choose at least two members: a run and a member above, then Add."
+MOST_LETTERS = 46
 T = TypeVar("T")
 
 
@@ -187,12 +188,17 @@ class CompareView(pn.viewable.Viewer):
         """One chosen member, which a click takes away."""
         place = LETTERS.index(column.letter)
         chip = pmui.Button(
-            label=f"{column.letter} · {column.facts.title} · seed {column.member.seed}  ✕",
+            label=f"{column.letter} · {_short(column.facts.title)} · seed {column.member.seed}  ✕",
             variant="outlined", size="small", margin=2,
-            sx={"borderLeft": f"6px solid {CATEGORICAL[place]}", "textTransform": "none", "maxWidth": "480px"},
+            sx={"borderLeft": f"6px solid {CATEGORICAL[place]}", "textTransform": "none"},
         )  # fmt: skip
         chip.on_click(lambda _: self._remove(column.key))
         return chip
+
+
+def _short(title: str) -> str:
+    """A title, cut to 46 characters."""
+    return title if len(title) <= MOST_LETTERS else f"{title[: MOST_LETTERS - 1]}…"
 
 
 def _same_set(one: RunFacts, first: RunFacts) -> bool:

@@ -270,7 +270,8 @@ class ChainsPanel(RunsPanel):
             f"Starts with {chosen.chain.steps[0]}; all runs are on one set with one split. Lines go through the "
             "selected seeds, dots are all seeds.",
             "Amplitude of the free axis: root mean square over the energies of its differential, the spectrum at the "
-            "95th minus that at the 5th percentile. It falls where a descriptor explains what that axis held before.",
+            "95th minus that at the 5th percentile. It falls where a descriptor explains what that axis held before. "
+            "Dashed: the amplitude that errors of the reconstruction alone would have, √2 times the RMSE.",
             *notes,
         ]
         content = [grid(plots.chain_figures(table, chosen.chain.steps), 320), html(chain_html(chosen, table))]
