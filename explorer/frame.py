@@ -65,8 +65,8 @@ class Frame:
         self._begun = self._unsaved = False
         self._saving: Future[None] | None = None
         self.toolbar.on_msg(self._asked)
-        state.param.watch(lambda _: drawing.change("step", self._commit), list(FIELDS))
-        state.param.watch(lambda _: self._take_jobs(), "jobs")
+        state.param.watch(lambda *_: drawing.change("step", self._commit), list(FIELDS))
+        state.param.watch(lambda *_: self._take_jobs(), "jobs")
         tabs.param.watch(lambda _: self._touch(), "active")
         self.context.notes.param.watch(lambda _: self._touch(), "value")
 

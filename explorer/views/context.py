@@ -64,7 +64,7 @@ class ContextView(pn.viewable.Viewer):
         self._open = self._quiet = False
         self._drawn: tuple[str, str] | None = None
         self._site.param.watch(self._chosen, "value")
-        state.param.watch(lambda _: self._show(), ["spectra", "site", "selected"])
+        state.param.watch(lambda *_: self._show(), ["spectra", "site", "selected"])
         self.show_journal(())
         self._show()
 

@@ -23,7 +23,7 @@ class OverlaysView(pn.viewable.Viewer):
             box.param.watch(lambda event, name=name: self._toggle(name, event.new), "value")
         head = pn.pane.HTML("<b>Spectra</b>", margin=(12, 12, 4, 12))
         self._layout = pmui.Column(head, *self._boxes.values(), margin=0, sizing_mode="stretch_width")
-        state.param.watch(lambda _: self._follow(), ["shown", "selected", "compared"])
+        state.param.watch(lambda *_: self._follow(), ["shown", "selected", "compared"])
         self._follow()
 
     def __panel__(self) -> pmui.Column:
