@@ -11,6 +11,9 @@ from engine.simulation.bessel import ComplexArray
 from engine.simulation.muffin_tin import FloatArray, IntArray
 from engine.simulation.propagator import Geometry, first_waves, propagators
 
+PRECISION = torch.complex64
+"""Numbers in which scattering is solved where nothing else is asked for: spectra need no more."""
+
 MEMORY_BYTES = 64 * 2**20
 """The matrices held at a time, unless that of a single energy is larger: energies go in batches of this size."""
 
@@ -26,7 +29,7 @@ def scattered_waves(
     *,
     ell: int | None = None,
     least: float = 0.0,
-    dtype: torch.dtype = torch.complex64,
+    dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
 ) -> ComplexArray:
     """chi = (1 - g t)^-1 g between the waves of the first atom: (E, c, c).
@@ -44,7 +47,7 @@ def scattered_waves(
     atom: a symmetric factorisation per energy on the CPU (Bunch & Kaufman, Math. Comp. 31, 163, 1977), LU on a GPU. The
     cost grows as n^3 and the memory as n^2 in the number of waves n, at most N (lmax + 1)^2.
     """
-    device = torch.device(device)
+    device, dtype = torch.device(device), dtype or PRECISION
     waves = (geometry.lmax + 1) ** 2
     low, high = (0, waves) if ell is None else (ell * ell, (ell + 1) ** 2)
     chi = np.zeros((len(k), high - low, high - low), dtype=np.complex128)

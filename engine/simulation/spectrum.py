@@ -32,14 +32,12 @@ def absorption_spectrum(
     *,
     hole_width_ev: float,
     lmax: int = 3,
-    dtype: torch.dtype = torch.complex64,
     device: torch.device | str = "cpu",
 ) -> tuple[FloatArray, FloatArray]:
     """Absorption mu (m,) and atomic background mu0 (m,) at energies ``relative_ev`` (m,) above the Fermi level.
 
     Both are broadened by the core hole, of half width at half maximum ``hole_width_ev`` (more than 0), cut at the Fermi
-    level and in units of the background at NORMALISED_AT_EV. Waves up to ``lmax`` are scattered, with numbers of
-    ``dtype`` on ``device``.
+    level and in units of the background at NORMALISED_AT_EV. Waves up to ``lmax`` are scattered.
     """
     width = hole_width_ev / HARTREE_EV
     margin = _MARGIN_EV + _MARGIN_WIDTHS * hole_width_ev
@@ -49,9 +47,7 @@ def absorption_spectrum(
     k, t = scattering_matrices(muffin_tin, energy, lmax, excited=True)
     order = np.argsort(cluster.kind, kind="stable")  # the absorber stays first
     geometry = build_geometry(cluster.position[order], lmax)
-    chi = scattered_waves(
-        geometry, cluster.kind[order], k, t, ell=1, least=LEAST_SCATTERING, dtype=dtype, device=device
-    )
+    chi = scattered_waves(geometry, cluster.kind[order], k, t, ell=1, least=LEAST_SCATTERING, device=device)
     background = atomic_absorption(muffin_tin, energy)
     fine = scattering_strength(muffin_tin, energy) * np.trace(chi, axis1=1, axis2=2) / 3
 
