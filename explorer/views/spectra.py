@@ -118,7 +118,7 @@ class SpectraFigures(pn.viewable.Viewer):
         state = self._state
         self._by.param.watch(lambda _: self._renew(), "value")
         state.param.watch(lambda _: self._offer(), "spectra")
-        state.param.watch(lambda _: self._drawing.change("selection", self._draw_selection), ["selected", "compared"])
+        state.param.watch(lambda *_: self._drawing.change("selection", self._draw_selection), ["selected", "compared"])
         self._sample.selected.on_change("indices", lambda _attr, _old, new: self._tapped_spectra(new))
         self._bars.selected.on_change("indices", lambda _attr, _old, new: self._tapped_bars(new))
         for drawing, chosen in (
