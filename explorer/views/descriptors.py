@@ -31,8 +31,11 @@ from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 from explorer.workspace import MAX_UPLOAD_MB
 
-CORRELATION_HEIGHT, CEILING_HEIGHT = 350, 280
+CORRELATION_HEIGHT, CEILING_HEIGHT = 330, 250
 NO_CEILINGS = "How well could any model know a descriptor from spectra? Not computed for this set yet."
+CEILING_WORDS = (
+    "Dashed: 19 in 20 unrelated columns stay below. A latent axis is not expected to pass its descriptor's bar."
+)
 CSV_HINT = "CSV with site_id (or MPID and SITE) and columns of numbers: makes a new set"
 PRESETS = {"initial": "Paper: initial (Fig. 6b)", "final": "Paper: final (Fig. 6c)"}
 
@@ -109,9 +112,7 @@ class DescriptorsView(pn.viewable.Viewer):
         )
 
     def _right(self) -> pmui.Column:
-        self._compute = pmui.Button(
-            label="Compute ceilings", variant="outlined", size="small", disabled=True, width=170
-        )
+        self._compute = pmui.Button(label="Compute ceilings", variant="outlined", size="small")
         self._compute.on_click(lambda _: self._start())
         self._stop = pmui.Button(label="Cancel", color="error", variant="outlined", size="small", visible=False)
         self._stop.on_click(lambda _: self._cancel())
@@ -136,7 +137,6 @@ class DescriptorsView(pn.viewable.Viewer):
         if spectra is None:
             self._known = self._examined = None
             self.table.rows = []
-            self._compute.disabled = True
         elif self._active and spectra is not self._examined:
             self._examined = spectra
             self._drawing.prepare("descriptors", lambda: _examine(spectra), self._take)
@@ -147,7 +147,6 @@ class DescriptorsView(pn.viewable.Viewer):
         self._known = known
         self.table.param.update(rows=known.rows, chosen=list(self._state.descriptors))
         self._drawing.change("correlation", self._draw_correlation)
-        self._compute.disabled = False
         self._ceilings = {}
         self._follow()
 
@@ -220,9 +219,7 @@ class DescriptorsView(pn.viewable.Viewer):
         if running:
             text = f"{done} of {len(names)} descriptors"
         elif found:
-            text = (
-                "Dashed: up to there chance alone reaches in 19 of 20 cases. No latent axis should be expected beyond."
-            )
+            text = CEILING_WORDS
         else:
             text = NO_CEILINGS
         if self._words.object != f"<p>{as_html(text)}</p>":
