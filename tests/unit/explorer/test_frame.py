@@ -1,0 +1,185 @@
+"""One session without a browser: steps and what follows from them, links, autosave, journal, what is asked for."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.io import write_set
+from engine.model.config import make_config
+from engine.model.training import train
+from explorer.app import Explorer
+from explorer.frame import run_code, set_code
+from explorer.library import Library
+from explorer.session_file import Autosave
+from explorer.workspace import Workspace
+from tests.synthetic import make_set
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with two sets and a run on one of them."""
+    folder = tmp_path_factory.mktemp("frame")
+    (folder / "sets").mkdir()
+    spectra = make_set(90, 32)
+    write_set(spectra, folder / "sets" / "other.parquet")
+    write_set(spectra, folder / "sets" / "made.parquet")
+    config = make_config("default", descriptors=("OS", "CN"), seeds=(0, 1), epochs=3, hidden=16)
+    train(spectra, folder / "sets" / "made.parquet", config, folder / "runs" / "made")
+    return folder
+
+
+class Turns:
+    """A document whose next turn comes when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Any] = []
+
+    def add_next_tick_callback(self, callback: Any) -> None:
+        self.waiting.append(callback)
+
+    def turn(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for callback in waiting:
+            callback()
+
+
+@pytest.fixture
+def session(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Explorer, Turns, list[Any]]:
+    """A session on that workspace, its turns, and what it has sent to the browser."""
+    monkeypatch.setenv("RANKAAE_REAL_DATA", str(folder / "nothing"))
+    made, turns, sent = Explorer(Workspace(folder)), Turns(), []
+    made.start()
+    made.state.dataset = "made"
+    made.frame.begin()
+    made.frame.toolbar._send_msg = sent.append
+    made.drawing.live(turns)  # type: ignore[arg-type]
+    return made, turns, sent
+
+
+def ask(session: Explorer, **message: Any) -> None:
+    session.frame._asked(SimpleNamespace(data=message))
+
+
+def said(session: Explorer) -> list[str]:
+    return [one.words for one in session.frame.journal]
+
+
+def test_a_change_and_what_follows_from_it_are_one_step(session: tuple[Explorer, Turns, list[Any]]) -> None:
+    made, turns, _ = session
+    state, toolbar = made.state, made.frame.toolbar
+    assert (toolbar.can_undo, toolbar.axes) == (False, ["OS", "CN", "free 1"])
+    before = (state.dataset, state.run, state.member)
+    state.selected = [str(state.spectra.site_id[3])]
+    turns.turn()
+    state.dataset = "other"
+    state.descriptors = ["WAVE"]
+    turns.turn()
+    assert state.selected == []
+    ask(made, do="undo")
+    turns.turn()
+    assert (state.dataset, state.run, state.member) == before
+    assert len(state.selected) == 1
+    assert state.descriptors != ["WAVE"]
+    ask(made, do="undo")
+    turns.turn()
+    assert state.selected == []
+    assert (toolbar.can_undo, toolbar.can_redo) == (False, True)
+    ask(made, do="redo")
+    ask(made, do="redo")
+    turns.turn()
+    assert (state.dataset, state.descriptors) == ("other", ["WAVE"])
+    assert not toolbar.can_redo
+    assert "Selected 1 site as A" in said(made)
+    assert said(made).count("Opened set other") == 2
+
+
+def test_a_model_that_opens_later_belongs_to_the_step_that_asked_for_it(
+    session: tuple[Explorer, Turns, list[Any]],
+) -> None:
+    made, turns, _ = session
+    state, frame = made.state, made.frame
+    frame.opened(lambda: state.param.update(latent=[0.0, 0.0, 0.0]))
+    turns.turn()
+    assert not frame.toolbar.can_undo
+    state.latent = [0.5, 0.0, 0.0]
+    turns.turn()
+    state.member = 1 - state.member
+    frame.opened(lambda: state.param.update(latent=[0.0, 0.0, 0.0]))
+    turns.turn()
+    ask(made, do="undo")
+    frame.opened(lambda: state.param.update(latent=[0.0, 0.0, 0.0]))
+    turns.turn()
+    assert state.latent == [0.5, 0.0, 0.0]
+    ask(made, do="undo")
+    turns.turn()
+    assert state.latent == [0.0, 0.0, 0.0]
+    assert "Moved to OS 0.50, all other axes 0" in said(made)
+
+
+def test_a_link_is_made_of_the_view(session: tuple[Explorer, Turns, list[Any]]) -> None:
+    made, turns, sent = session
+    made.state.latent = [0.5, 0.25, 0.0]
+    turns.turn()
+    ask(made, do="part", number=4)
+    ask(made, do="part", number=99)
+    ask(made, do="share")
+    link = sent[-1]["link"]
+    for part in ("set=made", "run=made", "tab=Latent", "latent=0.5%2C0.25%2C0"):
+        assert part in link
+
+
+def test_a_session_is_saved_opened_and_found_again(
+    session: tuple[Explorer, Turns, list[Any]], folder: Path, tmp_path: Path
+) -> None:
+    made, turns, sent = session
+    made.state.latent = [0.5, 0.25, 0.0]
+    made.frame.context.notes.value = "mine"
+    turns.turn()
+    ask(made, do="save")
+    file = sent[-1]["file"]
+    content = json.loads(base64.b64decode(file["content"]))
+    assert content["state"]["latent"] == [0.5, 0.25, 0.0]
+    assert content["notes"] == "mine"
+    made.frame.look()
+    assert made.frame._saving is not None
+    made.frame._saving.result(30)
+    stored = Autosave(folder, made.frame.autosave.key).read()
+    assert stored is not None
+    assert stored.values["latent"] == [0.5, 0.25, 0.0]
+    ask(made, do="undo")
+    ask(made, do="open", text=json.dumps({**content, "evil": 1, "state": {**content["state"], "run": "gone"}}))
+    turns.turn()
+    assert made.frame.context.notes.value == "mine"
+    words = made.notices._column.objects[0].objects[0].object
+    assert "evil: not part of a session file" in words
+    assert "run = gone: no such model here" in words
+    ask(made, do="open", text="[")
+    assert "not JSON" in made.notices._column.objects[0].objects[0].object
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{}, {"do": None}, {"do": "part", "number": "1"}, {"do": "part", "number": -1}, {"do": "exec", "code": "1"}],
+)
+def test_messages_that_make_no_sense_do_nothing(
+    session: tuple[Explorer, Turns, list[Any]], message: dict[str, Any]
+) -> None:
+    made, _, sent = session
+    made.frame._asked(SimpleNamespace(data=message))
+    made.frame._asked(SimpleNamespace(data="text"))
+    assert sent == []
+    assert made.notices._column.objects == []
+
+
+def test_paths_in_a_script_are_those_of_workspace_and_data(folder: Path) -> None:
+    library = Library(Workspace(folder))
+    assert set_code(library, "made") == "WORKSPACE / 'sets' / 'made.parquet'"
+    assert run_code(library, "made") == "WORKSPACE / 'runs' / 'made'"
+    assert set_code(library, "../x") == "Path('../x')"
+    assert run_code(library, "embedded:x'\n") == 'Path("embedded:x\'\\n")'
