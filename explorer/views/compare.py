@@ -143,42 +143,35 @@ class CompareView(pn.viewable.Viewer):
         return read_columns(self._library, self._state.runs, self._state.columns)
 
     def _refresh(self) -> None:
-        """Asks the panel in view about the columns; an answer that comes after a newer question is left out."""
-        if not self._active or not self._state.runs:
-            return
-        with self._notices.guard():
-            columns, notes = self._columns()
-            self._chosen.objects = [self._chip(column) for column in columns]
-            panel = self._panels[self._which.value]
-            self._asked += 1
-            if len(columns) < 2:
-                self._notes.object = words_html([*notes, LEAST])
-                self._place.objects = []
-                self._works(False)
-                return
-            self._notes.object = words_html(notes)
-            if self._place.objects != [panel.layout]:
-                self._place.objects = []
-            self._works(True)
-            asked, question = self._asked, panel.question(columns)
+        """Asks the panel in view about the columns, when the page can be changed: what it shows then comes in order."""
+        if self._active and self._state.runs:
+            self._drawing.change("compare", self._ask)
+
+    def _ask(self) -> None:
+        columns, notes = read_columns(self._library, self._state.runs, self._state.columns)
+        self._chosen.objects = [self._chip(column) for column in columns]
+        panel = self._panels[self._which.value]
+        self._asked += 1
+        asked = self._asked
+        if len(columns) < 2 or self._place.objects != [panel.layout]:
+            self._place.objects = []
+        self._works(len(columns) > 1)
+        self._notes.object = words_html(notes if len(columns) > 1 else [*notes, LEAST])
+        if len(columns) > 1:
+            question = panel.question(columns)
             self._examiner.beside(
                 lambda: question() if asked == self._asked else None,
-                lambda result: self._take(asked, panel, result),
+                lambda result: self._drawing.change("compare answer", lambda: self._show(asked, panel, result)),
             )
 
-    def _take(self, asked: int, panel: Panel, result: Callable[[], Any]) -> None:
+    def _show(self, asked: int, panel: Panel, result: Callable[[], Any]) -> None:
+        """Shows an answer, unless a newer question has been asked."""
         if asked != self._asked:
             return
-
-        def show() -> None:
-            try:
-                panel.answer(result())
-                if self._place.objects != [panel.layout]:
-                    self._place.objects = [panel.layout]
-            finally:
-                self._works(False)
-
-        self._drawing.change("compare", show)
+        self._works(False)
+        panel.answer(result())
+        if self._place.objects != [panel.layout]:
+            self._place.objects = [panel.layout]
 
     def _works(self, busy: bool) -> None:
         """Whether something is being worked out; what is shown stays until then."""
