@@ -14,6 +14,7 @@ export function render({model}) {
     player.setSettings(model.settings)
     player.setOthers(model.others)
     player.setReference(model.reference)
+    player.setOverlays(model.overlays)
     player.setCheck(model.check)
   }
   model.on("member", () => queueMicrotask(load)) // the other parameters of the same update come right after it
@@ -21,6 +22,7 @@ export function render({model}) {
   model.on("baseline", () => player.setBaseline(model.baseline))
   model.on("others", () => player.setOthers(model.others))
   model.on("reference", () => player.setReference(model.reference))
+  model.on("overlays", () => player.setOverlays(model.overlays))
   model.on("settings", () => player.setSettings(model.settings))
   model.on("check", () => player.setCheck(model.check))
   model.on("remove", () => player.destroy())

@@ -22,12 +22,13 @@ export function createPlayer(on = {}) {
   let member = null, decode = null, others = [], sites = null, reference = null, check = null
   let latent = [], baseline = [], now = null, base = null, low = null, high = null, end = null
   let settings = {band: false, nearest: false, difference: ""}
+  let overlays = {}
   let rows = [], drawn = 0, waiting = 0, sweepFrame = 0, hover = null
 
   const main = makeChart({xLabel: "Energy (eV)", yLabel: "μ (edge-normalised)", label: "Decoded spectrum"})
   const paths = {
     band: main.addPath("band"), baseline: main.addPath("baseline"), reference: main.addPath("reference"),
-    now: main.addPath("now"),
+    a: main.addPath("mean-a"), b: main.addPath("mean-b"), now: main.addPath("now"),
   }
   const dots = {edge: main.addDot("dot"), main: main.addDot("dot"), post: main.addDot("dot")}
   const difference = makeChart({xLabel: "Energy (eV)", yLabel: "Δμ", label: "Differential spectrum"})
@@ -44,6 +45,11 @@ export function createPlayer(on = {}) {
     + "free axes, which differ between seeds, at 0")
   const nearest = toggle("nearest", "nearest site", "Spectrum of the training site that lies nearest")
   const baselineKey = html("span", {class: "key baseline", text: "baseline"})
+  const nowKey = html("span", {class: "key now", text: "decoded now"})
+  const means = {
+    a: html("span", {class: "key mean-a", text: "mean of A", hidden: ""}),
+    b: html("span", {class: "key mean-b", text: "mean of B", hidden: ""}),
+  }
   const hovered = html("span", {class: "hovered"})
   const choice = html("select", {
     "aria-label": "Which difference", onchange: () => choose({difference: choice.value}),
@@ -54,7 +60,7 @@ export function createPlayer(on = {}) {
     html("div", {class: "left"}, html("div", {class: "bar"}, resetAll, pin, unpin), axes),
     html("div", {class: "right"},
       html("div", {class: "head"},
-        html("span", {class: "key now", text: "decoded now"}), baselineKey, band.label, nearest.label),
+        nowKey, baselineKey, means.a, means.b, band.label, nearest.label),
       main.element,
       html("div", {class: "head"}, choice),
       difference.element, readouts.element, note))
@@ -211,11 +217,20 @@ export function createPlayer(on = {}) {
     else main.clear(paths.band)
     if (reference && settings.nearest) shown.push(reference.mu)
     else main.clear(paths.reference)
+    const meansShown = Object.keys(means).filter(name => overlays[name]?.length === energies.length)
+    shown.push(...meansShown.map(name => overlays[name]))
     grow(main, shown)
+    for (const name of Object.keys(means)) {
+      means[name].hidden = !meansShown.includes(name)
+      if (means[name].hidden) main.clear(paths[name])
+      else main.line(paths[name], energies, overlays[name])
+    }
     if (settings.band && others.length) main.band(paths.band, energies, low, high)
     if (reference && settings.nearest) main.line(paths.reference, energies, reference.mu)
     main.line(paths.baseline, energies, base)
-    main.line(paths.now, energies, now)
+    nowKey.hidden = overlays.model === false
+    if (nowKey.hidden) main.clear(paths.now)
+    else main.line(paths.now, energies, now)
     drawDifference(energies)
     const features = readouts.show(energies, now, base)
     main.dot(dots.edge, features.E_edge, valueAt(energies, now, features.E_edge))
@@ -336,6 +351,11 @@ export function createPlayer(on = {}) {
     /** A spectrum to compare with: {label, mu}, or {} for none. */
     setReference(spectrum) {
       reference = spectrum.mu ? spectrum : null
+      schedule()
+    },
+    /** Which spectra to lay over one another: {model: false} hides the decoded one, {a, b} are mean spectra. */
+    setOverlays(chosen) {
+      overlays = chosen
       schedule()
     },
     setSettings(changed) {

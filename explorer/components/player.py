@@ -30,6 +30,9 @@ class LatentPlayer(JSComponent):
     baseline = param.List(default=[], doc="The latent point to compare with; empty for all axes at 0.")
     others = param.List(default=[], doc="Weights of the run's other members, for the band; empty until asked for.")
     reference = param.Dict(default={}, doc="A spectrum of the set to compare with, {label, mu}, or empty.")
+    overlays = param.Dict(
+        default={}, doc="model: False hides the decoded spectrum; a, b: mean spectra of the selections to lay over it."
+    )
     settings = param.Dict(default=SETTINGS, doc="band, nearest: overlays asked for; difference: '' or an axis' place.")
     check = param.Dict(default={}, doc="What the server decoded: {latent, mu}. The browser shows it where it differs.")
     disagreement = param.Number(default=0.0, doc="Largest difference of browser and server at the last check, in mu.")

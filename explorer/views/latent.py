@@ -11,6 +11,8 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from engine.analysis.scores import FloatArray
+from engine.spectra import SpectraSet
 from explorer.components.member import Member
 from explorer.components.player import LatentPlayer, member_json, weights_json
 from explorer.components.teaching import teaching_page
@@ -73,6 +75,7 @@ class LatentView(pn.viewable.Viewer):
         state.param.watch(self._list_runs, "runs")
         state.param.watch(self._reopen, ["run", "member"])
         state.param.watch(lambda _: self._show_point(), "latent")
+        state.param.watch(lambda *_: self._show_overlays(), ["shown", "selected", "compared", "spectra"])
         self._list_runs()
 
     def __panel__(self) -> pmui.Column:
@@ -159,6 +162,13 @@ class LatentView(pn.viewable.Viewer):
             return
         if self.player.settings.get("band") and not self.player.others:
             self.player.others = [weights_json(w) for i, w in enumerate(member.decoders) if i != member.index]
+        state, energy_ev = self._state, member.model.energy_ev
+        means = {"a": state.selected, "b": state.compared}
+        asked = {"a": "selected" in state.shown, "b": "compared" in state.shown}
+        self.player.overlays = {
+            "model": "model" in state.shown,
+            **{name: mean_on(state.spectra, means[name], energy_ev) for name in means if asked[name]},
+        }
         self._show_nearest()
 
     def _show_nearest(self) -> None:
@@ -171,3 +181,12 @@ class LatentView(pn.viewable.Viewer):
         words = [f"{axis.symbol} {label(value)}{f' {axis.unit}' if axis.unit else ''}" for axis, value in known]
         told = f"Nearest training site: {sites.site_id[row]} ({', '.join(words)}), {distance:.2f} away."
         self.player.reference = {"label": told, "mu": sites.mu[row].tolist()}
+
+
+def mean_on(spectra: SpectraSet | None, sites: list[str], energy_ev: FloatArray) -> list[float]:
+    """Mean spectrum (m,) of ``sites``; empty without any, and where the set is not on the model's energies."""
+    if spectra is None or not sites or not np.array_equal(spectra.energy_ev, energy_ev):
+        return []
+    rows = np.isin(spectra.site_id, sites)
+    mean: list[float] = spectra.mu[rows].mean(axis=0).tolist() if rows.any() else []
+    return mean

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
-from engine.io import write_set
+from engine.io import read_set, write_set
 from engine.model.config import make_config
 from engine.model.training import train
 from explorer.app import Explorer
 from explorer.frame import run_code, set_code
 from explorer.library import Library
 from explorer.session_file import Autosave
+from explorer.state import ExplorerState
+from explorer.views.latent import mean_on
+from explorer.views.overlays import OverlaysView
 from explorer.workspace import Workspace
 from tests.synthetic import make_set
 
@@ -183,3 +186,21 @@ def test_paths_in_a_script_are_those_of_workspace_and_data(folder: Path) -> None
     assert run_code(library, "made") == "WORKSPACE / 'runs' / 'made'"
     assert set_code(library, "../x") == "Path('../x')"
     assert run_code(library, "embedded:x'\n") == 'Path("embedded:x\'\\n")'
+
+
+def test_means_of_selections_are_laid_over_the_model(folder: Path) -> None:
+    spectra = read_set(folder / "sets" / "made.parquet")
+    sites = [str(site) for site in spectra.site_id[:4]]
+    assert mean_on(spectra, sites, spectra.energy_ev) == pytest.approx(spectra.mu[:4].mean(axis=0).tolist())
+    assert mean_on(spectra, sites, spectra.energy_ev + 1) == []
+    assert mean_on(spectra, [], spectra.energy_ev) == mean_on(None, sites, spectra.energy_ev) == []
+    state = ExplorerState()
+    view = OverlaysView(state)
+    assert (view._boxes["model"].value, view._boxes["selected"].disabled) == (True, True)
+    state.selected = sites
+    assert view._boxes["selected"].label == "Mean of A (4)"
+    view._boxes["selected"].value = True
+    view._boxes["model"].value = False
+    assert state.shown == ["selected"]
+    state.selected = []
+    assert (view._boxes["selected"].value, state.shown) == (False, ["selected"])
