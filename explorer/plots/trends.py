@@ -107,29 +107,24 @@ def trend_cards(axes: Sequence[Axis], traversals: Mapping[str, Traversal], chang
 
 def amplitude_figure(axes: Sequence[Axis], changes: Differentials, height: int) -> figure:
     """How much every axis moves the spectrum, free ones in orange, beside the noise level."""
-    names = [axis.symbol for axis in axes]
     drawing = new_figure("Amplitude of the differential (rms Δμ)", "", height)
-    place = np.arange(len(names))[::-1]
-    drawing.y_range.update(start=-0.6, end=len(names) - 0.4)
+    place = np.arange(len(axes))[::-1]
+    drawing.y_range.update(start=-0.6, end=len(axes) - 0.4)
     drawing.yaxis.ticker = FixedTicker(ticks=place.tolist())
-    drawing.yaxis.major_label_overrides = dict(zip(place.tolist(), names, strict=True))
+    named = [f"{axis.symbol}  {size:.3f}" for axis, size in zip(axes, changes.amplitude, strict=True)]
+    drawing.yaxis.major_label_overrides = dict(zip(place.tolist(), named, strict=True))
     most = max(float(changes.amplitude.max()), np.nan_to_num(changes.noise_level))
-    drawing.x_range.update(start=0, end=1.25 * most or 1.0)
+    drawing.x_range.update(start=0, end=1.06 * most or 1.0)
     drawing.toolbar_location = None
     drawing.title.text = "Amplitude of each axis; dashed: noise level"
     source = {
-        "axis": names,
+        "axis": [axis.symbol for axis in axes],
         "place": place,
         "amplitude": changes.amplitude,
         "color": [HIGH if axis.free else LOW for axis in axes],
         "times": changes.amplitude / changes.noise_level,
-        "text": [f"{value:.3f}" for value in changes.amplitude],
     }
     bars = drawing.hbar("place", 0.62, "amplitude", source=source, color="color")
-    drawing.text(
-        "amplitude", "place", text="text", source=source, x_offset=5, text_baseline="middle", text_font_size="12px",
-        text_color=QUIET,
-    )  # fmt: skip
     if np.isfinite(changes.noise_level):
         drawing.add_layout(
             Span(location=changes.noise_level, dimension="height", line_color=QUIET, line_width=2, line_dash="dashed")

@@ -66,7 +66,7 @@ class TrendsView(pn.viewable.Viewer):
         """Works out the trends of ``member``, the one that the state names, and shows them unless another comes."""
         self._asked += 1
         asked, runs, key = self._asked, dict(self._state.runs), f"{self._state.run}/{self._state.member}"
-        self._words.object = words_html([WORKING])
+        self._words.object, self._place.loading = words_html([WORKING]), True
 
         def work() -> Trends:
             columns, notes = read_columns(self._library, runs, [key])
@@ -81,7 +81,7 @@ class TrendsView(pn.viewable.Viewer):
         self._examiner.beside(work, take)
 
     def _draw(self, member: Member, result: Callable[[], Trends]) -> None:
-        self._words.object, self._place.objects = "", []
+        self._words.object, self._place.objects, self._place.loading = "", [], False
         traversals = result().traversals
         self.found = differentials_of(traversals, member.info.scores.get("reconstruction_rmse", np.nan))
         axes = member.axes
