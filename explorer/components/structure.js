@@ -21,35 +21,40 @@ function plotly(url) {
 /** @param model see StructureScene in structure.py */
 export function render({model}) {
   const scene = html("div", {class: "scene"})
+  const legend = html("div", {class: "legend"})
   const said = html("p", {class: "said", role: "status"})
-  const element = html("div", {class: "structure"}, scene, said)
+  const element = html("div", {class: "structure"}, scene, legend, said)
   let drawn = null
-  let waiting = false
+  let busy = false
 
+  /** Draws the atoms once there is room for them; what comes in meanwhile is drawn next. */
   async function draw() {
-    const {atoms} = model
-    scene.hidden = !atoms.symbol
-    said.textContent = atoms.symbol ? model.words : model.words || ""
-    if (!atoms.symbol || waiting || !element.isConnected || !element.clientWidth) return
-    waiting = true
+    scene.hidden = legend.hidden = !model.atoms.symbol
+    said.textContent = model.words
+    if (busy) return
+    busy = true
     try {
-      const library = await plotly(model.library)
-      const ink = getComputedStyle(element).color
-      await library.react(scene, traces(model.atoms), layout(ink, model.atoms.site), {displaylogo: false, responsive: true,
-        modeBarButtons: [["toImage", "resetCameraDefault3d"]]})
-      if (drawn !== scene) {
-        drawn = scene
-        scene.on("plotly_click", ({points}) => { if (points[0]?.customdata) said.textContent = points[0].customdata })
+      while (model.atoms.symbol && model.atoms !== drawn && element.clientWidth) {
+        const {atoms} = model
+        const library = await plotly(model.library)
+        const drawing = traces(atoms)
+        await library.react(scene, drawing, layout(atoms.site), {displayModeBar: false, responsive: true})
+        legend.replaceChildren(...drawing.filter(({mode}) => mode === "markers").map(({name, marker}) => {
+          const dot = html("i", {class: "dot"})
+          dot.style.cssText = `width: ${marker.size}px; height: ${marker.size}px; background: ${marker.color}`
+          return html("span", {}, dot, html("span", {text: name}))
+        }))
+        if (!drawn) scene.on("plotly_click", ({points}) => { said.textContent = points[0]?.customdata ?? model.words })
+        drawn = atoms
       }
-      said.textContent = model.words
     } catch (error) {
       said.textContent = error.message
     } finally {
-      waiting = false
+      busy = false
     }
   }
 
-  const observer = new ResizeObserver(() => { if (model.atoms.symbol) draw() })
+  const observer = new ResizeObserver(() => { if (model.atoms !== drawn && !busy) draw() })
   observer.observe(element)
   model.on("atoms", () => queueMicrotask(draw))
   model.on("words", () => { said.textContent = model.words })
@@ -57,9 +62,6 @@ export function render({model}) {
     observer.disconnect()
     if (drawn) window.Plotly.purge(scene)
   })
-  const theme = new MutationObserver(() => draw())
-  theme.observe(document.documentElement, {attributes: true})
-  model.on("remove", () => theme.disconnect())
   draw()
   return element
 }
@@ -78,7 +80,7 @@ function traces({symbol, shell, position, distance, faces, colors}) {
     const texts = rows.map(row => row === 0 ? `${name}, the absorber` :
       `${name}, ${SHELLS[number]}, ${distance[row].toFixed(3)} Å from the absorber`)
     return {
-      type: "scatter3d", mode: "markers", name: `${name}, ${SHELLS[number]}`, legendrank: number,
+      type: "scatter3d", mode: "markers", name: `${name}, ${SHELLS[number]}`,
       x: column(rows, 0), y: column(rows, 1), z: column(rows, 2), text: texts, customdata: texts,
       hovertemplate: "%{text}<extra></extra>",
       marker: {size: SIZES[number], color: colors[name], opacity: number === 2 ? 0.75 : 1, line: {width: 1, color: "#444"}},
@@ -86,7 +88,7 @@ function traces({symbol, shell, position, distance, faces, colors}) {
   })
   const first = shell.flatMap((number, atom) => (number === 1 ? [atom] : []))
   const bonds = axis => first.flatMap(atom => [0, position[atom][axis], null])
-  out.push({type: "scatter3d", mode: "lines", x: bonds(0), y: bonds(1), z: bonds(2), hoverinfo: "skip", showlegend: false,
+  out.push({type: "scatter3d", mode: "lines", x: bonds(0), y: bonds(1), z: bonds(2), hoverinfo: "skip",
     line: {width: 5, color: "#8a8f98"}})
   if (faces.length) {
     const all = symbol.map((_, atom) => atom)
@@ -97,12 +99,11 @@ function traces({symbol, shell, position, distance, faces, colors}) {
   return out
 }
 
-function layout(ink, site) {
+function layout(site) {
   const axis = {visible: false, showspikes: false}
   return {
-    margin: {l: 0, r: 0, t: 0, b: 0}, paper_bgcolor: "rgba(0,0,0,0)", font: {color: ink, size: 12}, uirevision: site,
+    margin: {l: 0, r: 0, t: 0, b: 0}, paper_bgcolor: "rgba(0,0,0,0)", showlegend: false, uirevision: site,
     scene: {xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "data", camera: {eye: {x: 1.1, y: 1.1, z: 0.7}}},
-    legend: {orientation: "h", x: 0, y: 0, yanchor: "top", itemclick: false, itemdoubleclick: false, bgcolor: "rgba(0,0,0,0)"},
     hoverlabel: {namelength: 0},
   }
 }

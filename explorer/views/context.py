@@ -120,7 +120,9 @@ class ContextView(pn.viewable.Viewer):
             self._drawing.prepare("structure", lambda: _look(path, site), lambda found: self._draw(site, found))
 
     def _draw(self, site: str, around: Surroundings | None) -> None:
-        if around is None:
+        spectra: SpectraSet | None = self._state.spectra
+        elements = [] if spectra is None else spectra.element[spectra.site_id == site].tolist()
+        if around is None or around.symbol[0] not in elements:
             self.scene.param.update(atoms={}, words=NO_SITE)
         else:
             self.scene.param.update(atoms=atoms_json(around, site), words=CLICK)
