@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,7 @@ from explorer.messages import tidy
 from explorer.runs import MemberInfo, read_members
 
 LETTERS = "ABCDEF"
+MOST_KEPT = 256
 T = TypeVar("T")
 C = TypeVar("C")
 
@@ -94,8 +96,14 @@ class Answers(Protocol):
 
 
 def read_facts(library: Library, run: str, title: str) -> RunFacts:
-    """What is known of the finished run ``run``; EngineError when it cannot be read."""
+    """What is known of the finished run ``run``, kept until its files change; EngineError when it cannot be read."""
     folder = library.run_path(run)
+    files = [folder / name for name in ("config.toml", "data.json", "scores.parquet")]
+    return _read_facts(folder, run, title, tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in files))
+
+
+@functools.lru_cache(MOST_KEPT)
+def _read_facts(folder: Path, run: str, title: str, stamps: tuple[int, ...]) -> RunFacts:
     opened = Run(folder)
     data = opened.data()
     if "hash" not in data or "split" not in data:

@@ -1,16 +1,15 @@
 """What the Compare part shows of the chosen members: trends, differentials, scores, test sites.
 
-A panel is asked on the page's events for a ``question``: a function that is called beside them, whose result ``answer``
-draws when the page can be changed.
-
-Figures that come and go are put into Panel's own rows and columns, and all at once: the rows and columns of Material UI
-measure figures that are not laid out yet, and lose them.
+A panel states on the page's events a ``question``: a function that is called beside them, figures and all, and whose
+result ``answer`` puts on the page when that can be changed. Figures that come and go are put into Panel's own rows and
+columns, and all at once: the rows and columns of Material UI measure figures that are not laid out yet, and lose them.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,12 +28,31 @@ from explorer.plots import compare as plots
 from explorer.views.compare_tables import STYLE, score_table_html, words_html
 
 Trended = list[tuple[Column, Trends]]
-Question = Callable[[], Any]
 LEVEL_WORDS = (
     "Mean decoded spectra from the 5th (blue) over the middle (grey) to the 95th percentile (orange) of each axis over "
     "the test part: 20 levels, 300 Gaussian draws of the other axes, the same at all levels."
 )
-COLUMN_WIDTH = 170
+COLUMN_WIDTH, WIDE = 170, 320
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """Figures in rows, those that stretch at least ``width`` wide."""
+
+    rows: plots.Grid
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What a panel shows: lines of words, figures and tables (as HTML) below each other, the table to download."""
+
+    lines: Sequence[str]
+    parts: Sequence[Figures | str] = ()
+    table: pd.DataFrame | None = None
+
+
+Question = Callable[[], Any]
 
 
 class Panel:
@@ -61,33 +79,43 @@ class Panel:
         raise NotImplementedError
 
     def answer(self, found: Any) -> None:
-        """Shows what the question gave."""
-        raise NotImplementedError
+        """Shows what the question gave: Content, where a panel does not say otherwise."""
+        self.show(found)
 
-    def show(self, lines: Sequence[str], content: Sequence[Any] = (), table: pd.DataFrame | None = None) -> None:
-        """Puts words, figures and tables, and the table to download into place of those before."""
-        text = words_html([tidy(line, *self._library.roots) for line in lines])
-        words = pn.pane.HTML(text, stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10))
-        self._place.objects = [pn.Column(words, *content, sizing_mode="stretch_width", margin=0)]
-        self._table, self._csv.visible = table, table is not None
+    def show(self, content: Content) -> None:
+        """Puts the content into the place of that before."""
+        text = words_html([tidy(line, *self._library.roots) for line in content.lines])
+        parts = [_html(part) if isinstance(part, str) else _grid(part) for part in content.parts]
+        self._place.objects = [pn.Column(_html(text), *parts, sizing_mode="stretch_width", margin=0)]
+        self._table, self._csv.visible = content.table, content.table is not None
 
     def _download(self) -> io.StringIO | None:
         return None if self._table is None else io.StringIO(self._table.to_csv(index=False, float_format="%.8g"))
 
 
-def grid(rows: plots.Grid, width: int) -> pn.Column:
-    """Figures in rows, each at least ``width`` wide; where they do not fit they scroll within the page."""
-    most = max(map(len, rows))
+def _html(text: str) -> pn.pane.HTML:
+    return pn.pane.HTML(text, stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10, 8, 10))
+
+
+def _grid(figures: Figures) -> pn.Column:
+    """Rows of figures; where they do not fit those that stretch scroll within the page, and others go to a new line."""
+    most = max(map(len, figures.rows))
     lines = []
-    for row in rows:
-        panes: list[Any] = [_pane(one, width) for one in row]
-        panes += [pn.Spacer(sizing_mode="stretch_width", min_width=width) for _ in range(most - len(row))]
-        lines.append(pn.Row(*panes, sizing_mode="stretch_width", min_width=width * most, margin=0))
+    for row in figures.rows:
+        panes: list[Any] = [_pane(one, figures.width) for one in row]
+        if any(one.sizing_mode for one in row):
+            panes += [pn.Spacer(sizing_mode="stretch_width", min_width=figures.width) for _ in range(most - len(row))]
+            least = figures.width * most
+            lines.append(pn.Row(*panes, sizing_mode="stretch_width", min_width=least, margin=0))
+        else:
+            lines.append(pn.Row(*panes, styles={"flex-wrap": "wrap"}, margin=0))
     return pn.Column(*lines, sizing_mode="stretch_width", margin=(0, 10, 8, 0), styles={"overflow-x": "auto"})
 
 
 def _pane(drawing: figure, width: int) -> pn.pane.Bokeh:
-    return pn.pane.Bokeh(drawing, sizing_mode="stretch_width", min_width=width, margin=0)
+    if drawing.sizing_mode:
+        return pn.pane.Bokeh(drawing, sizing_mode="stretch_width", min_width=width, margin=0)
+    return pn.pane.Bokeh(drawing, width=drawing.width, margin=0)
 
 
 def ask_trends(answers: Answers, columns: Sequence[Column]) -> tuple[Trended, list[str]]:
@@ -115,19 +143,14 @@ class TrendsPanel(Panel):
     title = "Traversals"
 
     def question(self, columns: list[Column]) -> Question:
-        def ask() -> tuple[Trended, list[str], pd.DataFrame | None]:
+        def ask() -> Content:
             found, notes = ask_trends(self._answers, columns)
-            return found, notes, trend_table(found) if found else None
+            if not found:
+                return Content(notes)
+            drawn = plots.trend_grid(found, axis_names([column for column, _ in found]))
+            return Content([LEVEL_WORDS, *notes], [Figures(drawn, COLUMN_WIDTH)], trend_table(found))
 
         return ask
-
-    def answer(self, found: tuple[Trended, list[str], pd.DataFrame | None]) -> None:
-        trended, notes, table = found
-        if not trended:
-            self.show(notes)
-            return
-        drawn = plots.trend_grid(trended, axis_names([column for column, _ in trended]))
-        self.show([LEVEL_WORDS, *notes], [grid(drawn, COLUMN_WIDTH)], table)
 
 
 class OverlapPanel(Panel):
@@ -136,34 +159,30 @@ class OverlapPanel(Panel):
     title = "Differentials"
 
     def question(self, columns: list[Column]) -> Question:
-        def ask() -> tuple[Trended, list[str], pd.DataFrame | None]:
+        def ask() -> Content:
             found, notes = ask_trends(self._answers, columns)
-            return found, notes, overlap_table(found) if found else None
+            if not found:
+                return Content(notes)
+            parts = [Figures([row], WIDE) for row in overlap_rows(found)]
+            return Content([*overlap_words(found), *notes], parts, overlap_table(found))
 
         return ask
 
-    def answer(self, found: tuple[Trended, list[str], pd.DataFrame | None]) -> None:
-        trended, notes, table = found
-        if not trended:
-            self.show(notes)
-            return
-        columns = [column for column, _ in trended]
-        own_edge = len({column.facts.element for column in columns}) > 1
-        rows = []
-        for axis in axis_names(columns):
-            there = [(c, t) for c, t in trended if axis in t.traversals]
-            line = plots.differential_figure(trended, axis, own_edge=own_edge)
-            parts = [_pane(line, 320)]
-            if len(there) > 1:
-                overlap = overlap_between([t.traversals[axis] for _, t in there])
-                matrix = plots.overlap_figure(f"{axis}: cosine overlap", [c.letter for c, _ in there], overlap, 230)
-                parts.append(pn.pane.Bokeh(matrix, width=230))
-            rows.append(pn.Row(*parts, sizing_mode="stretch_width", margin=0))
-        within = [
-            plots.overlap_figure(f"{c.name}: between axes", list(t.traversals), _within(t), 300) for c, t in trended
-        ]
-        rows.append(pn.Row(*[pn.pane.Bokeh(one, width=300) for one in within], styles={"flex-wrap": "wrap"}))
-        self.show([*overlap_words(trended), *notes], rows, table)
+
+def overlap_rows(found: Trended) -> plots.Grid:
+    """Per axis the differentials and their overlaps, in the end the overlaps within each member."""
+    columns = [column for column, _ in found]
+    own_edge = len({column.facts.element for column in columns}) > 1
+    rows = []
+    for axis in axis_names(columns):
+        there = [(c, t) for c, t in found if axis in t.traversals]
+        row = [plots.differential_figure(found, axis, own_edge=own_edge)]
+        if len(there) > 1:
+            overlap = overlap_between([t.traversals[axis] for _, t in there])
+            row.append(plots.overlap_figure(f"{axis}: cosine overlap", [c.letter for c, _ in there], overlap, 230))
+        rows.append(row)
+    within = [plots.overlap_figure(f"{c.name}: between axes", list(t.traversals), _within(t), 300) for c, t in found]
+    return [*rows, within]
 
 
 def _within(trends: Trends) -> Any:
@@ -225,19 +244,16 @@ class ScoresPanel(Panel):
     title = "Scores"
 
     def question(self, columns: list[Column]) -> Question:
-        return lambda: (columns, compare_scores([column.member.scores for column in columns]))
+        def ask() -> Content:
+            table = compare_scores([column.member.scores for column in columns])
+            lines = [
+                "Scores on the test part. Behind each score its difference to A: ▲ better, ▼ worse, = the same. RMSE "
+                "and MAE in units of the edge step; the correlation of a free axis with the others is best at 0.",
+                *differences_told(columns),
+            ]
+            return Content(lines, [score_table_html(columns, table)], score_csv(columns, table))
 
-    def answer(self, found: tuple[list[Column], pd.DataFrame]) -> None:
-        columns, table = found
-        lines = [
-            "Scores on the test part. Behind each score its difference to A: ▲ better, ▼ worse, = the same. RMSE and "
-            "MAE in units of the edge step; the correlation of a free axis with the others is best at 0.",
-            *differences_told(columns),
-        ]
-        html = pn.pane.HTML(
-            score_table_html(columns, table), stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10)
-        )
-        self.show(lines, [html], score_csv(columns, table))
+        return ask
 
 
 def score_csv(columns: Sequence[Column], table: pd.DataFrame) -> pd.DataFrame:
@@ -265,26 +281,22 @@ class LatentPanel(Panel):
 
     def question(self, columns: list[Column]) -> Question:
         offer_names(self._descriptor, list(dict.fromkeys(n for c in columns for n in c.facts.config.descriptors)))
-        descriptor, feature = self._descriptor.value, self._feature.value
+        descriptor, feature = self._descriptor.value or "", self._feature.value
 
-        def ask() -> tuple[list[tuple[Column, PlacedSites]], list[str], str, str]:
+        def ask() -> Content:
             there = [column for column in columns if descriptor in column.facts.config.descriptors]
             notes = [f"{c.letter} has no axis {descriptor}." for c in columns if c not in there]
-            found, missing = gather(there, self._answers.sites, lambda column: column.name)
-            return found, notes + missing, descriptor or "", feature
+            placed, missing = gather(there, self._answers.sites, lambda column: column.name)
+            notes += missing
+            if not placed:
+                return Content(notes if there else ["None of the members has an axis that follows a descriptor."])
+            lines = ["Sites of the test part alone, encoded. Grey: the spectrum has no such feature.", *notes]
+            if any(descriptor in sites.classes for _, sites in placed):
+                lines[0] += " Boxes: the middle half of a class and its median; whiskers: 5th and 95th percentile."
+            drawn = plots.latent_grid(placed, descriptor, unit_of(descriptor), feature)
+            return Content(lines, [Figures(drawn, WIDE)], site_table(placed, descriptor))
 
         return ask
-
-    def answer(self, found: tuple[list[tuple[Column, PlacedSites]], list[str], str, str]) -> None:
-        placed, notes, descriptor, feature = found
-        if not placed:
-            self.show(notes or ["None of the members has a descriptor; an axis without one has nothing to be held to."])
-            return
-        lines = ["Sites of the test part alone, encoded. Grey: the spectrum has no such feature.", *notes]
-        if any(descriptor in sites.classes for _, sites in placed):
-            lines[0] += " Boxes: the middle half of a class and its median; whiskers: 5th and 95th percentile."
-        drawn = plots.latent_grid(placed, descriptor, unit_of(descriptor), feature)
-        self.show(lines, [grid(drawn, 300)], site_table(placed, descriptor))
 
 
 def site_table(placed: Sequence[tuple[Column, PlacedSites]], descriptor: str) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import panel as pn
 import panel_material_ui as pmui
 
 from engine.analysis.chains import Chain, find_chains
@@ -23,15 +22,17 @@ from explorer.views.choices import offer
 from explorer.views.compare_panels import (
     COLUMN_WIDTH,
     LEVEL_WORDS,
+    WIDE,
+    Content,
+    Figures,
     Panel,
     Question,
     Trended,
     ask_trends,
     edge_words,
-    grid,
     offer_names,
 )
-from explorer.views.compare_tables import STYLE, number, table_html
+from explorer.views.compare_tables import number, table_html
 
 MOST_ELEMENTS = 12
 NOT_COMPARED = ("descriptors", "seeds", "preset")
@@ -57,11 +58,6 @@ class RunsPanel(Panel):
         return [facts for _, facts in found], notes
 
 
-def html(text: str) -> pn.pane.HTML:
-    """A table on the page."""
-    return pn.pane.HTML(text, stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10, 12, 10))
-
-
 class SeedsPanel(RunsPanel):
     """Eq. 2 for all seeds of one run, and its best beside its worst seed (Fig. S12)."""
 
@@ -77,7 +73,7 @@ class SeedsPanel(RunsPanel):
         chosen = self._run.value if self._run.value in titles else columns[0].facts.run
         offer(self._run, titles, chosen)
 
-        def ask() -> tuple[RunFacts, pd.DataFrame, Trended, list[str]]:
+        def ask() -> Content:
             facts = read_facts(self._library, chosen, titles[chosen])
             notes = []
             try:
@@ -88,31 +84,29 @@ class SeedsPanel(RunsPanel):
                 parts = pd.DataFrame({"seed": [member.seed for member in facts.members], "sum": scores})
             pair = [Column("Best", facts, facts.selected), Column("Worst", facts, facts.worst)]
             trends, missing = ask_trends(self._answers, pair if len(facts.members) > 1 else [])
-            return facts, parts, trends, notes + missing
+            return seeds_content(facts, parts, trends, notes + missing)
 
         return ask
 
-    def answer(self, found: tuple[RunFacts, pd.DataFrame, Trended, list[str]]) -> None:
-        facts, parts, trends, notes = found
-        lines = [
-            "Selection score (Eq. 2) of every seed on the validation part: each term as a z-score over the seeds, "
-            "signed so that larger is better, and their sum. The seed with the largest sum is used.",
-            *notes,
-        ]
-        content: list[Any] = [html(selection_html(parts))]
-        if len(facts.members) == 1:
-            lines.append("This run has one seed: every term is 0, and there is no worst one to compare it with.")
-        if len(trends) == 2:
-            lines.append(f"Below, the best seed beside the worst. {LEVEL_WORDS}")
-            axes = axis_names([column for column, _ in trends])
-            content += [
-                html(seed_overlap_html(trends, axes)),
-                grid(plots.trend_grid(trends, axes), COLUMN_WIDTH),
-            ]
-        table = parts.assign(selected=[member.selected for member in facts.members])
-        table.insert(0, "run", facts.run)
-        table.insert(2, "set_hash", facts.set_hash)
-        self.show(lines, content, table)
+
+def seeds_content(facts: RunFacts, parts: pd.DataFrame, trends: Trended, notes: list[str]) -> Content:
+    """The table of Eq. 2, and the best seed beside the worst."""
+    lines = [
+        "Selection score (Eq. 2) of every seed on the validation part: each term as a z-score over the seeds, "
+        "signed so that larger is better, and their sum. The seed with the largest sum is used.",
+        *notes,
+    ]
+    content: list[Figures | str] = [selection_html(parts)]
+    if len(facts.members) == 1:
+        lines.append("This run has one seed: every term is 0, and there is no worst one to compare it with.")
+    if len(trends) == 2:
+        lines.append(f"Below, the best seed beside the worst. {LEVEL_WORDS}")
+        axes = axis_names([column for column, _ in trends])
+        content += [seed_overlap_html(trends, axes), Figures(plots.trend_grid(trends, axes), COLUMN_WIDTH)]
+    table = parts.assign(selected=[member.selected for member in facts.members])
+    table.insert(0, "run", facts.run)
+    table.insert(2, "set_hash", facts.set_hash)
+    return Content(lines, content, table)
 
 
 def selection_html(parts: pd.DataFrame) -> str:
@@ -150,42 +144,40 @@ class ElementsPanel(RunsPanel):
         offer_names(self._descriptor, list(dict.fromkeys(n for c in columns for n in c.facts.config.descriptors)))
         descriptor, titles = self._descriptor.value or "", dict(self._state.runs)
 
-        def ask() -> tuple[str, Trended, list[str]]:
+        def ask() -> Content:
             every, notes = self._facts(titles)
-            chosen = one_per_element(columns, every, descriptor)
-            found, missing = ask_trends(self._answers, chosen)
-            return descriptor, found, notes + missing
+            found, missing = ask_trends(self._answers, one_per_element(columns, every, descriptor))
+            return elements_content(found, descriptor, notes + missing)
 
         return ask
 
-    def answer(self, found: tuple[str, Trended, list[str]]) -> None:
-        descriptor, trended, notes = found
-        elements = [column.facts.element for column, _ in trended]
-        if len(trended) < 2:
-            there = f"only {elements[0]} has" if elements else "no element has"
-            need = f"two elements with a model whose axes include {descriptor or 'a descriptor'}"
-            self.show([f"This needs {need}; {there} one. Train one on a set of another absorber.", *notes])
-            return
-        lines = [
-            f"One model per absorber with an axis for {descriptor}: those chosen above first, then the newest.",
-            LEVEL_WORDS,
-            edge_words(trended),
-            "Energies of different elements differ, and nothing is interpolated: there is no overlap between them.",
-            *notes,
+
+def elements_content(found: Trended, descriptor: str, notes: list[str]) -> Content:
+    """The traversals and differentials of one axis for each element, and how well it does."""
+    elements = [column.facts.element for column, _ in found]
+    if len(found) < 2:
+        there = f"only {elements[0]} has" if elements else "no element has"
+        need = f"two elements with a model whose axes include {descriptor or 'a descriptor'}"
+        return Content([f"This needs {need}; {there} one. Train one on a set of another absorber.", *notes])
+    lines = [
+        f"One model per absorber with an axis for {descriptor}: those chosen above first, then the newest.",
+        LEVEL_WORDS,
+        edge_words(found),
+        "Energies of different elements differ, and nothing is interpolated: there is no overlap between them.",
+        *notes,
+    ]
+    table = element_table(found, descriptor)
+    rows = [
+        [
+            row["element"], str(row["run_title"]), f"seed {row['seed']}", f"{row['edge_ev']:.1f}",
+            number(row["srcc"]), number(row["f1"]), number(row["amplitude"], 4),
         ]
-        table = element_table(trended, descriptor)
-        rows = [
-            [
-                row["element"], str(row["run_title"]), f"seed {row['seed']}", f"{row['edge_ev']:.1f}",
-                number(row["srcc"]), number(row["f1"]), number(row["amplitude"], 4),
-            ]
-            for row in table.to_dict("records")
-        ]  # fmt: skip
-        head = ["Absorber", "Model", "Seed", "E₀ (eV)", "|SRCC|", "F1", "rms of Δμ"]
-        drawing = plots.differential_figure(trended, descriptor, own_edge=True, by_element=True)
-        drawn = grid(plots.element_grid(trended, descriptor), COLUMN_WIDTH)
-        line = pn.pane.Bokeh(drawing, sizing_mode="stretch_width")
-        self.show(lines, [drawn, line, html(table_html(head, rows))], table)
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    head = ["Absorber", "Model", "Seed", "E₀ (eV)", "|SRCC|", "F1", "rms of Δμ"]
+    line = plots.differential_figure(found, descriptor, own_edge=True, by_element=True)
+    grid = Figures(plots.element_grid(found, descriptor), COLUMN_WIDTH)
+    return Content(lines, [grid, Figures([[line]], WIDE), table_html(head, rows)], table)
 
 
 def one_per_element(columns: Sequence[Column], every: Sequence[RunFacts], descriptor: str) -> list[Column]:
@@ -244,38 +236,39 @@ class ChainsPanel(RunsPanel):
     def question(self, columns: list[Column]) -> Question:
         titles, wanted = dict(self._state.runs), self._chain.value
 
-        def ask() -> tuple[list[Steps], Steps | None, pd.DataFrame | None, list[str], RunFacts]:
+        def ask() -> tuple[list[Steps], Steps | None, Content]:
             every, notes = self._facts(titles)
             chains = chains_of(every)
             chosen = next((steps for steps in chains if steps.key == wanted), next(iter(chains), None))
-            table = None
-            if chosen is not None:
-                found, missing = gather(chosen.runs, self._answers.amplitudes, lambda facts: facts.title)
-                table = chain_table(chosen, {facts.run: values for facts, values in found})
-                notes += missing + settings_told(chosen.runs)
-            return chains, chosen, table, notes, columns[0].facts
+            if chosen is None:
+                return chains, None, Content([*what_to_train(columns[0].facts), *notes])
+            found, missing = gather(chosen.runs, self._answers.amplitudes, lambda facts: facts.title)
+            table = chain_table(chosen, {facts.run: values for facts, values in found})
+            return chains, chosen, chain_content(chosen, table, notes + missing + settings_told(chosen.runs))
 
         return ask
 
-    def answer(self, found: tuple[list[Steps], Steps | None, pd.DataFrame | None, list[str], RunFacts]) -> None:
-        chains, chosen, table, notes, first = found
+    def answer(self, found: tuple[list[Steps], Steps | None, Content]) -> None:
+        chains, chosen, content = found
         self._quiet = True
         self._chain.param.update(options={s.name: s.key for s in chains}, value=chosen.key if chosen else None)
         self._quiet = False
         self._chain.visible = bool(chains)
-        if chosen is None or table is None:
-            self.show([*what_to_train(first), *notes])
-            return
-        lines = [
-            f"Starts with {chosen.chain.steps[0]}; all runs are on one set with one split. Lines go through the "
-            "selected seeds, dots are all seeds.",
-            "Amplitude of the free axis: root mean square over the energies of its differential, the spectrum at the "
-            "95th minus that at the 5th percentile. It falls where a descriptor explains what that axis held before. "
-            "Dashed: the amplitude that errors of the reconstruction alone would have, √2 times the RMSE.",
-            *notes,
-        ]
-        content = [grid(plots.chain_figures(table, chosen.chain.steps), 320), html(chain_html(chosen, table))]
-        self.show(lines, content, chain_csv(table))
+        self.show(content)
+
+
+def chain_content(chosen: Steps, table: pd.DataFrame, notes: list[str]) -> Content:
+    """Scores and amplitude of the free axis along a chain."""
+    lines = [
+        f"Starts with {chosen.chain.steps[0]}; all runs are on one set with one split. Lines go through the "
+        "selected seeds, dots are all seeds.",
+        "Amplitude of the free axis: root mean square over the energies of its differential, the spectrum at the "
+        "95th minus that at the 5th percentile. It falls where a descriptor explains what that axis held before. "
+        "Dashed: the amplitude that errors of the reconstruction alone would have, √2 times the RMSE.",
+        *notes,
+    ]
+    drawn = Figures(plots.chain_figures(table, chosen.chain.steps), WIDE)
+    return Content(lines, [drawn, chain_html(chosen, table)], chain_csv(table))
 
 
 def chains_of(every: Sequence[RunFacts]) -> list[Steps]:
