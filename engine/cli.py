@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tomllib
@@ -11,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from engine.console import AsJson, Out
+from engine.console import print_json as _print_json
+from engine.console import print_text as _print
 from engine.errors import Cancelled, ConfigError, EngineError
+from engine.experiment.commands import prepare
 
 if TYPE_CHECKING:
     from engine.spectra import GridSpec, SpectraSet
@@ -23,8 +26,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
-Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
+app.command()(prepare)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
 
 
@@ -47,14 +49,6 @@ def main() -> NoReturn:
 
 def _complain(kind: str, message: str) -> None:
     sys.stderr.write(f"{kind}: {' '.join(message.split())}\n")
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-def _print_json(content: Any) -> None:
-    _print(json.dumps(content, indent=1, allow_nan=False))
 
 
 class _Progress:

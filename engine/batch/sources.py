@@ -101,7 +101,7 @@ def _from_materials_project(identifier: str) -> Structure:
             f"{API_KEY_VARIABLES[0]} (from https://next-gen.materialsproject.org/api)"
         )
     try:
-        from mp_api.client import MPRester  # type: ignore[import-not-found]
+        from mp_api.client import MPRester
     except ImportError:
         raise ConfigError(f"{identifier}: needs the package mp-api; pip install mp-api") from None
     try:
