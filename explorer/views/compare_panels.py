@@ -85,7 +85,7 @@ class Panel:
     def show(self, content: Content) -> None:
         """Puts the content into the place of that before."""
         text = words_html([tidy(line, *self._library.roots) for line in content.lines])
-        parts = [_html(part) if isinstance(part, str) else _grid(part) for part in content.parts]
+        parts = [_html(part) if isinstance(part, str) else grid(part.rows, part.width) for part in content.parts]
         self._place.objects = [pn.Column(_html(text), *parts, sizing_mode="stretch_width", margin=0)]
         self._table, self._csv.visible = content.table, content.table is not None
 
@@ -97,15 +97,18 @@ def _html(text: str) -> pn.pane.HTML:
     return pn.pane.HTML(text, stylesheets=[STYLE], sizing_mode="stretch_width", margin=(4, 10, 8, 10))
 
 
-def _grid(figures: Figures) -> pn.Column:
-    """Rows of figures; where they do not fit those that stretch scroll within the page, and others go to a new line."""
-    most = max(map(len, figures.rows))
+def grid(rows: plots.Grid, width: int) -> pn.Column:
+    """Rows of figures, those that stretch at least ``width`` wide.
+
+    Where a row is too wide it scrolls within the page; figures of fixed size go to a new line.
+    """
+    most = max(map(len, rows))
     lines = []
-    for row in figures.rows:
-        panes: list[Any] = [_pane(one, figures.width) for one in row]
+    for row in rows:
+        panes: list[Any] = [_pane(one, width) for one in row]
         if any(one.sizing_mode for one in row):
-            panes += [pn.Spacer(sizing_mode="stretch_width", min_width=figures.width) for _ in range(most - len(row))]
-            least = figures.width * most
+            panes += [pn.Spacer(sizing_mode="stretch_width", min_width=width) for _ in range(most - len(row))]
+            least = width * most
             lines.append(pn.Row(*panes, sizing_mode="stretch_width", min_width=least, margin=0))
         else:
             lines.append(pn.Row(*panes, styles={"flex-wrap": "wrap"}, margin=0))
