@@ -207,6 +207,7 @@ class DataView(pn.viewable.Viewer):
         if not indices:
             return
         symbol = self._cells.data["symbol"][indices[0]]
+        self._cells.selected.indices = []  # so that the same one can be tapped again
         others = self._store.library.elements_of(self._state.dataset)
         spectra: SpectraSet = self._state.spectra
         if symbol in others:

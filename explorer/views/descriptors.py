@@ -136,7 +136,7 @@ class DescriptorsView(pn.viewable.Viewer):
         spectra: SpectraSet | None = self._state.spectra
         if spectra is None:
             self._known = self._examined = None
-            self.table.rows = []
+            self._drawing.change("descriptors", self._draw)
         elif self._active and spectra is not self._examined:
             self._examined = spectra
             self._drawing.prepare("descriptors", lambda: _examine(spectra), self._take)
@@ -145,12 +145,13 @@ class DescriptorsView(pn.viewable.Viewer):
         if self._examined is None:
             return
         self._known = known
-        self.table.param.update(rows=known.rows, chosen=list(self._state.descriptors))
-        self._drawing.change("correlation", self._draw_correlation)
+        self._drawing.change("descriptors", self._draw)
         self._ceilings = {}
         self._follow()
 
-    def _draw_correlation(self) -> None:
+    def _draw(self) -> None:
+        """Rows and correlation of what is known now: one set may be closed and the next examined within one turn."""
+        self.table.param.update(rows=self._known.rows if self._known else [], chosen=list(self._state.descriptors))
         if self._known is not None:
             plots.fit_correlation(self._correlation, self._known.correlation.names)
             self._cells.data = plots.correlation_data(self._known.correlation)

@@ -132,8 +132,8 @@ class SpectraFigures(pn.viewable.Viewer):
         """A set was opened or closed: offers its descriptors."""
         spectra: SpectraSet | None = self._state.spectra
         self._layout.visible = spectra is not None
+        self._prepared = None
         if spectra is None:
-            self._prepared = None
             return
         names = [str(name) for name in spectra.descriptors.columns]
         self._by.param.update(
@@ -189,6 +189,7 @@ class SpectraFigures(pn.viewable.Viewer):
         made = self._prepared
         if made is not None and indices:
             self._choose(np.isin(made.spectra.site_id, [made.sample["site"][i] for i in indices]))
+            self._sample.selected.indices = []  # so that the same one can be tapped again
 
     def _tapped_bars(self, indices: list[int]) -> None:
         made = self._prepared
@@ -196,6 +197,7 @@ class SpectraFigures(pn.viewable.Viewer):
             bars = self._bars.data
             ends = [(bars["left"][i], bars["right"][i]) for i in indices]
             self._choose(np.any([(made.values >= low) & (made.values <= high) for low, high in ends], axis=0))
+            self._bars.selected.indices = []
 
     def _boxed(self, event: SelectionGeometry, chosen: Callable[[_Prepared, Geometry], npt.NDArray[np.bool_]]) -> None:
         """A box was drawn in a figure (a tap gives no box)."""
