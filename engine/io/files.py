@@ -37,18 +37,22 @@ def check_file(path: Path, max_bytes: int = MAX_BYTES) -> int:
     return size
 
 
+def check_target(path: Path) -> None:
+    """DataError when nothing can be written to ``path`` because its folder is missing or it is a folder itself."""
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; need the name of a file to write")
+
+
 @contextmanager
 def atomic_target(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; it replaces ``path`` on success and vanishes on any failure.
 
     A folder that is missing or not writable and a full disk are DataErrors in one line.
     """
-    folder = path.parent
-    if not folder.is_dir():
-        raise DataError(f"{path}: the folder {folder} does not exist")
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; need the name of a file to write")
-    temporary = folder / f".{path.name}.{secrets.token_hex(4)}.part"
+    check_target(path)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         yield temporary
         with temporary.open("rb") as written:
