@@ -33,7 +33,7 @@ def test_the_page_opens_on_an_embedded_model_and_trains_on_an_embedded_set(
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
     server = start_server(data=data)
     tab = open_tab(server)
-    tab.see("Model: oxides-3d Cu: OS, CN, 1 free")
+    tab.see("oxides-3d Cu: OS, CN, 1 free")
     tab.see("/.SRCC. \\d/", 60)
     tab.wait(lambda: len(tab.curve("now")) == 48)
     still = tab.curve("now")
@@ -53,7 +53,7 @@ def test_the_page_opens_on_an_embedded_model_and_trains_on_an_embedded_set(
     tab.fill("Epochs", 4)
     tab.page.get_by_role("button", name="Start training").click()
     tab.see("has finished", 60)
-    tab.see("Model: oxides-3d Ni: OS, CN, WAVE, 1 free")
+    tab.see("oxides-3d Ni: OS, CN, WAVE, 1 free")
     assert len(list((server.workspace / "runs").iterdir())) == 1
     assert not (server.workspace / "sets").exists()
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == before
