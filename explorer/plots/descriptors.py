@@ -43,6 +43,11 @@ def correlation_data(correlation: DescriptorCorrelation) -> Columns:
     return data
 
 
+def heights(count: int) -> tuple[int, int]:
+    """Heights in pixels of the correlation and the ceilings of so many descriptors: a line of text each at least."""
+    return max(330, 120 + 14 * count), max(250, 80 + 15 * count)
+
+
 def correlation_figure(cells: ColumnDataSource, height: int) -> figure:
     """A square of cells, orange for falling and blue for rising together, grey where nothing is known."""
     drawing = figure(

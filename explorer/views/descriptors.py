@@ -31,7 +31,7 @@ from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 from explorer.workspace import MAX_UPLOAD_MB
 
-CORRELATION_HEIGHT, CEILING_HEIGHT = 330, 250
+CORRELATION_HEIGHT, CEILING_HEIGHT = plots.heights(0)
 NO_CEILINGS = "How well could any model know a descriptor from spectra? Not computed for this set yet."
 CEILING_WORDS = (
     "Dashed: 19 in 20 unrelated columns stay below. A latent axis is not expected to pass its descriptor's bar."
@@ -118,11 +118,13 @@ class DescriptorsView(pn.viewable.Viewer):
         self._stop.on_click(lambda _: self._cancel())
         self._words = pn.pane.HTML("", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", margin=(8, 10))
         self._bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", visible=False)
-        bars = pn.pane.Bokeh(self._ceiling, sizing_mode="stretch_width", height=CEILING_HEIGHT, margin=0)
-        self._bars_pane = pmui.Column(bars, sizing_mode="stretch_width", margin=0, visible=False)
-        correlation = pn.pane.Bokeh(self._correlation, sizing_mode="stretch_width", height=CORRELATION_HEIGHT, margin=0)
+        self._ceiling_pane = pn.pane.Bokeh(self._ceiling, sizing_mode="stretch_width", height=CEILING_HEIGHT, margin=0)
+        self._bars_pane = pmui.Column(self._ceiling_pane, sizing_mode="stretch_width", margin=0, visible=False)
+        self._correlation_pane = pn.pane.Bokeh(
+            self._correlation, sizing_mode="stretch_width", height=CORRELATION_HEIGHT, margin=0
+        )
         return pmui.Column(
-            correlation,
+            self._correlation_pane,
             pmui.Row(self._compute, self._stop, self._words, sizing_mode="stretch_width", margin=(8, 0, 0, 0)),
             self._bar,
             self._bars_pane,
@@ -153,6 +155,11 @@ class DescriptorsView(pn.viewable.Viewer):
         """Rows and correlation of what is known now: one set may be closed and the next examined within one turn."""
         self.table.param.update(rows=self._known.rows if self._known else [], chosen=list(self._state.descriptors))
         if self._known is not None:
+            heights = plots.heights(len(self._known.correlation.names))
+            for pane, drawing, height in zip(
+                (self._correlation_pane, self._ceiling_pane), (self._correlation, self._ceiling), heights, strict=True
+            ):
+                pane.height = drawing.height = height
             plots.fit_correlation(self._correlation, self._known.correlation.names)
             self._cells.data = plots.correlation_data(self._known.correlation)
 
