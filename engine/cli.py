@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from engine.atlas.commands import atlas
 from engine.console import AsJson, Out
 from engine.console import print_json as _print_json
 from engine.console import print_text as _print
 from engine.errors import Cancelled, ConfigError, EngineError
 from engine.experiment.commands import prepare
+from engine.progress import Progress
 
 if TYPE_CHECKING:
     from engine.spectra import GridSpec, SpectraSet
@@ -27,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(prepare)
+app.command()(atlas)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
 
 
@@ -49,35 +52,6 @@ def main() -> NoReturn:
 
 def _complain(kind: str, message: str) -> None:
     sys.stderr.write(f"{kind}: {' '.join(message.split())}\n")
-
-
-class _Progress:
-    """A bar on stderr for ``progress(done, total)`` callbacks, shown only on a terminal."""
-
-    def __init__(self, label: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        columns = (
-            TextColumn(label),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        self._task = self._bar.add_task(label, total=None, note="")
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        self._bar.update(self._task, completed=done, total=total, note=note)
 
 
 @app.command("import")
@@ -118,7 +92,7 @@ def import_command(
     from engine.io import import_source, structures_path, write_set
 
     grid = _grid(start, width, points)
-    with _Progress("describing sites") as progress:
+    with Progress("describing sites") as progress:
         spectra, report = import_source(
             source,
             element=element,
@@ -251,7 +225,7 @@ def ceiling(
     split, key = split_by_material(spectra), set_hash(spectra)
     found = read_ceilings(out, key)
     missing = [name for name in table.columns if name not in found]
-    with _Progress("predicting descriptors") as progress:
+    with Progress("predicting descriptors") as progress:
         for done, name in enumerate(missing):
             progress(done, len(missing), name)
             found[name] = supervised_ceiling(spectra.mu, table[name].to_numpy(), split)
@@ -310,7 +284,7 @@ def simulate(
     if engine not in ("rankaae", "feff"):
         raise ConfigError(f"engine is '{engine}'; need rankaae or feff")
     grid = _grid(start, width, points)
-    with _Progress("simulating") as progress:
+    with Progress("simulating") as progress:
         outcome: Any
         if engine == "feff":
             if setting or scf:
@@ -389,7 +363,7 @@ def train(
         settings = make_config(preset, **{**given, **extra})
     if threads > 0:
         torch.set_num_threads(threads)
-    with _Progress("training") as progress:
+    with Progress("training") as progress:
 
         def follow(event: dict[str, Any]) -> None:
             if event["event"] == "epoch":

@@ -18,8 +18,8 @@ from engine.errors import ConfigError
 
 LABELS = ("OS", "CN")
 SCORED_NEIGHBOURS = 15
-PRESETS: dict[str, dict[str, float]] = {"all": {}, "paper": {"fraction": 0.25}}
-"""What a preset changes of the cleaning rules; the map's parameters are the paper's in both."""
+PRESETS = {"all": 1.0, "paper": 0.25}
+"""The share of each element that a preset maps; its other rules and parameters are the same in both, the paper's."""
 
 
 @dataclass(frozen=True, eq=False)
