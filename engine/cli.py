@@ -15,7 +15,8 @@ from engine.console import AsJson, Out
 from engine.console import print_json as _print_json
 from engine.console import print_text as _print
 from engine.errors import Cancelled, ConfigError, EngineError
-from engine.experiment.commands import prepare
+from engine.experiment.map_command import map_domain
+from engine.experiment.prepare_command import prepare
 from engine.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(prepare)
+app.command()(map_domain)
 app.command()(atlas)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
 

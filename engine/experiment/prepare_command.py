@@ -1,4 +1,4 @@
-"""The commands of measured spectra: ``rankaae prepare``."""
+"""The command ``rankaae prepare``: files of measured spectra become a set that a model takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from engine.experiment.measured import FloatArray, Measured
-    from engine.experiment.normalising import E0Rule, Ranges, State
+    from engine.experiment.normalising import Ranges, State
     from engine.experiment.preparing import Preparation
     from engine.spectra import SpectraSet
 
@@ -89,7 +89,7 @@ def prepare(
         symbol = said.pop() if said else element_around(float(np.min(first)), float(np.max(first)))
     how = Preparation(
         symbol,
-        e0_rule=cast("E0Rule", e0),
+        e0_rule=e0,
         ranges=_ranges(pre, post, degree),
         flatten=flatten,
         shift_ev=shift_ev,
