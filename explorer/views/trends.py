@@ -98,10 +98,10 @@ class TrendsView(pn.viewable.Viewer):
             grid(plots.trend_cards(axes, traversals, self.found), CARD_WIDTH),
             verdict,
             pn.Row(
-                pn.pane.Bokeh(matrix, width=size, margin=(0, 10)),
-                pn.pane.Bokeh(bars, sizing_mode="stretch_width", min_width=300, margin=(0, 10)),
+                pn.pane.Bokeh(matrix, width=size, margin=0),
+                pn.pane.Bokeh(bars, sizing_mode="stretch_width", min_width=300, margin=0),
                 sizing_mode="stretch_width",
-                margin=0,
+                margin=(0, 10),
             ),
         ]
 
