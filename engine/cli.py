@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from engine.atlas.commands import atlas
+from engine.atlas.commands import atlas, fetch_mp
 from engine.console import AsJson, Out
 from engine.console import print_json as _print_json
 from engine.console import print_text as _print
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.command()(prepare)
 app.command()(map_domain)
 app.command()(atlas)
+app.command("fetch-mp")(fetch_mp)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
 
 

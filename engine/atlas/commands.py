@@ -1,4 +1,4 @@
-"""``rankaae atlas``: a file of spectra to a map, headless."""
+"""``rankaae atlas``: a file of spectra to a map, headless; ``rankaae fetch-mp``: spectra to map."""
 
 from __future__ import annotations
 
@@ -78,11 +78,33 @@ def atlas(
     )
 
 
+def fetch_mp(
+    elements: Annotated[str, typer.Option(help="Absorbers, separated by commas, such as Ti,Cu.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder; run again on it to go on.")],
+    as_json: AsJson = False,
+) -> None:
+    """Fetch site-resolved K-edge spectra from the Materials Project, with your key in MP_API_KEY.
+
+    Example: rankaae fetch-mp --elements Ti,Cu --out materials_project
+    """
+    from engine.atlas.materials_project import client_search, fetch
+
+    symbols = _symbols(elements)
+    if symbols is None:
+        raise ConfigError("no elements are named; need symbols such as Ti,Cu")
+    with Progress("fetching") as progress:
+        fetched = fetch(symbols, out, client_search(), progress=progress)
+    if as_json:
+        print_json(fetched.to_json())
+    else:
+        print_text("\n".join(fetched.lines()))
+
+
 def _symbols(text: str) -> tuple[str, ...] | None:
     """Chemical symbols in an option, None without any; ConfigError for what is none of the map's."""
     from engine.spectra import K_EDGE_EV
 
-    symbols = tuple(symbol.strip() for symbol in text.split(",") if symbol.strip())
+    symbols = tuple(dict.fromkeys(symbol.strip() for symbol in text.split(",") if symbol.strip()))
     unknown = [symbol for symbol in symbols if symbol not in K_EDGE_EV and symbol not in ("H", "He")]
     if unknown:
         raise ConfigError(f"'{unknown[0]}' is no element with a K edge in the tables; need symbols such as Ti,Cu")
