@@ -82,6 +82,7 @@ class TrainView(pn.viewable.Viewer):
     def __init__(self, state: ExplorerState, store: JobStore, notices: Notices, drawing: Drawing) -> None:
         super().__init__()
         self._state, self._store, self._notices = state, store, notices
+        self._first: list[str] = []
         self._make_form()
         self._followed = pmui.Select(label="Training", options={}, sizing_mode="stretch_width", size="small")
         self._words = pn.pane.HTML("", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width", css_classes=["status"])
@@ -144,14 +145,19 @@ class TrainView(pn.viewable.Viewer):
         return self._layout
 
     def _offer_descriptors(self) -> None:
+        """Offers those of the open set; a choice stays as far as the set has it, one that nobody has made does not."""
         spectra = self._state.spectra
-        names = [] if spectra is None else [str(name) for name in spectra.descriptors.columns]
-        kept = [name for name in self._state.descriptors if name in names]
-        final = [name for name in PAPER_SETS["final"] if name in names]
-        first = final if len(final) == len(PAPER_SETS["final"]) else names[:5]
-        self._descriptors.param.update(options=names, value=kept or first)
-        self._state.descriptors = list(self._descriptors.value)
         self._start.disabled = spectra is None
+        if spectra is None:
+            self._descriptors.param.update(options=[], value=[])
+            return
+        names = [str(name) for name in spectra.descriptors.columns]
+        chosen = self._state.descriptors if self._state.descriptors != self._first else []
+        final = [name for name in PAPER_SETS["final"] if name in names]
+        self._first = final if len(final) == len(PAPER_SETS["final"]) else names[:5]
+        value = [name for name in chosen if name in names] or self._first
+        self._descriptors.param.update(options=names, value=value)
+        self._state.descriptors = list(value)
 
     def _descriptors_chosen(self, event: Any) -> None:
         if self._state.spectra is not None:

@@ -59,6 +59,9 @@ def test_the_set_of_the_next_training_is_one_for_both_parts(session: Explorer) -
     assert session.descriptors.table.chosen == ["OS", "CN"]
     session.descriptors._take_preset("initial")
     assert session.state.descriptors == ["OS", "CN"]
+    write_set(SPECTRA, session.store.workspace.set_path("another"))
+    session.state.dataset = "another"
+    assert session.state.descriptors == ["OS", "CN"] == session.train._descriptors.value
     assert "CN2, NNAS, PGSO" in notice(session)
 
 
