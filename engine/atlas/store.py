@@ -22,8 +22,8 @@ from engine.errors import DataError, EngineError
 from engine.io import StepTable, read_steps
 from engine.io.files import atomic_target
 from engine.io.parquet import open_table
-from engine.spectra import resample
-from engine.spectra.grid import EDGE_ROUNDING_EV, mu_problem
+from engine.spectra import resample, spectrum_problem
+from engine.spectra.grid import EDGE_ROUNDING_EV
 from engine.spectra.spectra_set import FloatArray
 
 KEY = b"rankaae_atlas"
@@ -96,27 +96,33 @@ def on_grid_of(atlas: Atlas, energy_ev: FloatArray, mu: FloatArray, element: str
     """Spectrum mu (p,) of ``element``, edge-normalised, on its absolute energies (p,), on the map's grid, as (m,).
 
     As in cleaning: a cubic spline, and below its first energy the first value. DataError when the map does not have
-    the element, or the spectrum ends before the grid does or begins more than 10 eV above it.
+    the element, the spectrum is not sound, ends before the grid does or begins more than 10 eV above it.
     """
     start = atlas.table.start_ev.get(element)
     if start is None:
         raise DataError(f"the map has no {element}; it has {', '.join(sorted(atlas.table.start_ev))}")
+    problem = spectrum_problem(energy_ev, mu, element)
+    if problem is not None:
+        raise DataError(f"the spectrum cannot be placed: {problem[0]} ({problem[1]})")
     energy, grid = np.asarray(energy_ev, dtype=np.float64), start + atlas.table.relative_ev
     if energy[-1] < grid[-1] - EDGE_ROUNDING_EV or energy[0] > grid[0] + 10.0:
         raise DataError(
             f"the spectrum runs from {energy[0]:.2f} to {energy[-1]:.2f} eV; the map's grid of {element} from "
             f"{grid[0]:.2f} to {grid[-1]:.2f} eV"
         )
-    problem = mu_problem(energy, np.asarray(mu))
-    if problem is not None:
-        raise DataError(f"the spectrum cannot be placed: {problem[0]} ({problem[1]})")
     return resample(energy, mu, np.maximum(grid, energy[0]))
 
 
 def write_atlas(atlas: Atlas, path: Path) -> None:
-    """Write a map to one Parquet file that is also a common-step table; replaced only once the new one is complete."""
+    """Write a map to one Parquet file that is also a common-step table; replaced only once the new one is complete.
+
+    Raises DataError when a descriptor is named like one of the format's own columns, and when it cannot be written.
+    """
     table = atlas.table
     names = ("site_id", "material_id", "element")
+    taken = [str(name) for name in table.descriptors if name in (*names, "xy", "mu")]
+    if taken:
+        raise DataError(f"{path.name}: descriptor name '{taken[0]}' is already a column; rename the descriptor")
     columns: dict[str, pa.Array] = {name: pa.array(table.sites[name].tolist(), type=pa.string()) for name in names}
     for name in table.descriptors:
         columns[str(name)] = pa.array(table.descriptors[name].to_numpy(dtype=np.float64), type=pa.float64())

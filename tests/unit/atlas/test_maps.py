@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from engine.atlas.cleaning import CleaningRules
 from engine.atlas.embedding import Embedding, embed, principal_components
 from engine.atlas.make import Made, make_atlas
+from engine.atlas.scores import neighbourhoods
 from engine.atlas.source import read_spectra
 from engine.atlas.store import on_grid_of, place, read_atlas, write_atlas
 from engine.errors import ConfigError, DataError
@@ -97,6 +98,9 @@ def test_a_stored_map_is_the_same_again_and_a_table_as_well(made: Made, tmp_path
 def test_files_that_are_no_map_are_refused(made: Made, tmp_path: Path) -> None:
     plain, broken = tmp_path / "plain.parquet", tmp_path / "broken.parquet"
     write_table(plain)
+    clash = made.atlas.table.descriptors.assign(xy=1.0)
+    with pytest.raises(DataError, match="'xy' is already a column"):
+        write_atlas(replace(made.atlas, table=replace(made.atlas.table, descriptors=clash)), tmp_path / "clash.parquet")
     with pytest.raises(DataError, match="is no map"):
         read_atlas(plain)
     write_atlas(made.atlas, broken)
@@ -139,6 +143,10 @@ def test_a_new_spectrum_is_brought_to_the_map_as_its_own_were(made: Made, tmp_pa
     np.testing.assert_allclose(late[own.relative_ev < 2], mu[3, 8], atol=1e-6)
     with pytest.raises(DataError, match="the map has no Fe"):
         on_grid_of(made.atlas, energy, mu[3], "Fe")
+    with pytest.raises(DataError, match="cannot be placed: energies fall"):
+        on_grid_of(made.atlas, energy[::-1], mu[3], "Ti")
+    with pytest.raises(DataError, match="cannot be placed: energies do not cover"):
+        on_grid_of(made.atlas, energy + 4000, mu[3], "Ti")
     with pytest.raises(DataError, match=r"the spectrum runs from 4960.00 to 4984.75 eV"):
         on_grid_of(made.atlas, energy[:100], mu[3, :100], "Ti")
 
@@ -154,7 +162,9 @@ def test_umap_is_the_same_again_by_its_seed_and_keeps_the_families_apart(made: M
     near = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
     np.fill_diagonal(near, np.inf)
     assert (cu[near.argmin(axis=1)] == cu).mean() > 0.98
-    assert embed(mu, Embedding("densmap", neighbours=15)).shape == xy.shape
+    for other in (Embedding("densmap", neighbours=15), Embedding(neighbours=15, fast=True, metric="cosine")):
+        found = neighbourhoods(mu, embed(mu, other), metric=other.metric)
+        assert found.trustworthiness > 0.8
 
 
 def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
