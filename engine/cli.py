@@ -16,6 +16,7 @@ from engine.console import print_json as _print_json
 from engine.console import print_text as _print
 from engine.errors import Cancelled, ConfigError, EngineError
 from engine.experiment.map_command import map_domain
+from engine.experiment.predict_command import predict
 from engine.experiment.prepare_command import prepare
 from engine.progress import Progress
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(prepare)
 app.command()(map_domain)
+app.command()(predict)
 app.command()(atlas)
 app.command("fetch-mp")(fetch_mp)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
