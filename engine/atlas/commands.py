@@ -127,8 +127,9 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
         for label, row in table.items():
             lines.append(f"{of}, share with the same {label}: {cell(row['share'])} (chance {cell(row['chance'])})")
         for label, row in scores["universality"][where].items():
-            lines.append(
-                f"{of}, those of another element with the same {label}: {cell(row['share'])} (chance "
-                f"{cell(row['chance'])}); for {cell(row['sites'])} of the sites they are the majority"
-            )
+            if row["share"] is not None:
+                lines.append(
+                    f"{of}, those of another element with the same {label}: {cell(row['share'])} (chance "
+                    f"{cell(row['chance'])}); for {cell(row['sites'])} of the sites they are the majority"
+                )
     return lines

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from engine.atlas.embedding import Embedding
 from engine.atlas.scores import distances
 from engine.errors import DataError, EngineError
-from engine.io import StepTable, read_steps
+from engine.io import StepTable
 from engine.io.files import atomic_target
-from engine.io.parquet import open_table
+from engine.io.parquet import list_column, open_table
+from engine.io.tables import steps_of
 from engine.spectra import resample, spectrum_problem
 from engine.spectra.grid import EDGE_ROUNDING_EV
 from engine.spectra.spectra_set import FloatArray
@@ -159,10 +160,15 @@ def read_atlas(path: Path) -> Atlas:
         made = json.loads(raw)
         if made["version"] != VERSION:
             raise DataError(f"{name}: version of the map is {made['version']!r}; this program reads version {VERSION}")
-        xy = np.array(opened.column("xy").to_pylist(), dtype=np.float32)
+        xy = list_column(opened, "xy", name, 2)
         nearest = np.array(made["nearest"], dtype=np.float64)
         atlas = Atlas(
-            read_steps(path), xy, Embedding(**made["embedding"]), dict(made["scores"]), dict(made["cleaning"]), nearest
+            steps_of(opened, name),
+            xy,
+            Embedding(**made["embedding"]),
+            dict(made["scores"]),
+            dict(made["cleaning"]),
+            nearest,
         )
     except (EngineError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise error if isinstance(error, DataError) else DataError(f"{name}: no readable map ({error})") from error

@@ -147,19 +147,24 @@ def text_column(table: pa.Table, column: str, name: str) -> npt.NDArray[np.str_]
 
 def mu_column(table: pa.Table, name: str, points: int | None = None) -> npt.NDArray[np.float32]:
     """Column mu as (n, m) float32, every row the same length, ``points`` when given; values may be NaN."""
-    values = table.column(MU_COLUMN).combine_chunks()
+    return list_column(table, MU_COLUMN, name, points)
+
+
+def list_column(table: pa.Table, column: str, name: str, points: int | None = None) -> npt.NDArray[np.float32]:
+    """A list ``column`` as (n, m) float32, every row the same length, ``points`` when given; values may be NaN."""
+    values = table.column(column).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = values.chunk(0) if values.num_chunks else pa.array([], type=values.type)
     if not is_number_list(values.type):
-        raise DataError(f"{name}: column 'mu' holds {values.type}; need a list of numbers per row")
+        raise DataError(f"{name}: column '{column}' holds {values.type}; need a list of numbers per row")
     if values.null_count:
         row = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
-        raise DataError(f"{name}, row {row + 1}: 'mu' is empty; need a spectrum")
+        raise DataError(f"{name}, row {row + 1}: '{column}' is empty; need a list of numbers")
     lengths = row_lengths(values)
     want = points if points is not None else int(lengths[0]) if lengths.size else 0
     wrong = np.flatnonzero(lengths != want)
     if wrong.size:
-        raise DataError(f"{name}, row {wrong[0] + 1}: mu has {lengths[wrong[0]]} points; need {want}")
+        raise DataError(f"{name}, row {wrong[0] + 1}: {column} has {lengths[wrong[0]]} points; need {want}")
     flat = np.asarray(values.flatten().to_numpy(zero_copy_only=False), dtype=np.float32)
     return flat.reshape(len(values), want)
 

@@ -119,7 +119,11 @@ def read_site_table(table: pa.Table, name: str, element: str | None = None) -> R
 
 def read_steps(path: Path) -> StepTable:
     """All elements of the common-step table at ``path``; DataError when it is none or does not fit itself."""
-    table, name = open_table(path), path.name
+    return steps_of(open_table(path), path.name)
+
+
+def steps_of(table: pa.Table, name: str) -> StepTable:
+    """All elements of an open common-step table called ``name``; errors as those of ``read_steps``."""
     if not is_step_table(table.schema):
         raise DataError(
             f"{name}: no common-step table; need columns mu and element, and energy_start_ev and energy_step_ev in the "
