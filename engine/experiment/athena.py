@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from engine.io.csv_layout import GZIP_MAGIC
 from engine.io.files import gigabytes
 from engine.spectra import K_EDGE_EV
 
-_LINE = re.compile(r"^\s*([@$])(\w+)\s*=\s*(.*?);\s*$", re.DOTALL)
+LISTS = ("x", "y")
+MAX_SETTINGS = 20_000  # characters; a line of settings has hundreds
 _ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^\s,()'\"]+)")
 FIRST_WORDS = b"Athena project file"
 
@@ -44,8 +46,9 @@ def read_athena(path: Path, max_bytes: int) -> list[Measured]:
         if line.strip().startswith("[record]"):
             spectra += _spectrum(path, record)
             record = {}
-        elif (found := _LINE.match(line)) is not None:
-            record[found[2]] = [first or second or bare for first, second, bare in _ITEM.findall(found[3])]
+        elif line.startswith(("@", "$")) and line.rstrip().endswith(";"):
+            name, _, value = line[1:].partition("=")
+            record[name.strip()] = _items(name.strip(), value.strip().rstrip(";"))
     if not spectra:
         raise DataError(f"{path.name}: the Athena project holds no spectrum")
     return spectra
@@ -58,11 +61,18 @@ def _text(path: Path, max_bytes: int) -> str:
         opener = gzip.open if packed else open
         with opener(path, "rb") as opened:
             content = opened.read(max_bytes + 1)
-    except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name}: cannot be unpacked ({error})") from error
     if len(content) > max_bytes:
         raise DataError(f"{path.name}: more than {gigabytes(max_bytes)} once unpacked")
     return bytes(content).decode("utf-8", errors="replace")
+
+
+def _items(name: str, value: str) -> list[str]:
+    """What a list or a quoted value holds, as text: numbers are only cut apart, settings may hold commas in quotes."""
+    if name in LISTS:
+        return [part.strip(" '\"") for part in value.strip("() ").split(",") if part.strip()]
+    return [first or second or bare for first, second, bare in _ITEM.findall(value[:MAX_SETTINGS])]
 
 
 def _numbers(path: Path, record: dict[str, list[str]], key: str) -> FloatArray:

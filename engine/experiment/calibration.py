@@ -26,8 +26,8 @@ from engine.spectra import SpectraSet, Split
 NETWORKS, HIDDEN, STEPS, BATCH = 32, 32, 500, 512
 NEIGHBOURS = 5
 LEAST_SITES = 30
-# A measure is flagged when fewer than one in fifty in-domain materials would look as odd.
-FLAG_BELOW = 0.02
+# A measure is flagged when at most one in twenty in-domain materials would look as odd.
+FLAG_BELOW = 0.05
 MEASURES = ("latent density", "nearest sites", "reconstruction")
 
 

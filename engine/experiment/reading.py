@@ -251,9 +251,11 @@ def _read_hdf5(path: Path, columns: Columns) -> Measured:
     units: dict[str, str] = {}
 
     def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim == 1 and item.dtype.kind in "fiu" and item.size <= MAX_VALUES:
+        if isinstance(item, h5py.Dataset) and item.ndim == 1 and item.dtype.kind in "fiu":
             if item.is_virtual or item.external:
                 return  # a link to another file is not followed
+            if sum(values.size for values in found.values()) + item.size > MAX_VALUES:
+                raise DataError(f"{path.name}: more than {MAX_VALUES} numbers")
             found[name] = np.asarray(item[()], dtype=np.float64)
             unit = item.attrs.get("units", "")
             units[name] = unit.decode(errors="replace") if isinstance(unit, bytes) else str(unit)

@@ -133,7 +133,9 @@ def test_what_was_never_trained_on_is_outside_and_what_was_is_not(trained: Run, 
     spectra, test = trained.spectra(), trained.split().test
     inside = predictor.predict(spectra.mu[test])
     assert inside.flagged.shape == (test.size, len(MEASURES))
-    assert (inside.flagged.mean(axis=0) < 0.06).all()
+    assert (
+        inside.flagged.mean(axis=0) < 0.05 + 3 * np.sqrt(2 * 0.0475 / 60)
+    ).all()  # 60 materials each to set and to test
     noisy = spectra.mu[test] + 0.15 * np.random.default_rng(0).normal(size=(test.size, 48)).astype(np.float32)
     assert predictor.predict(noisy).flagged[:, MEASURES.index("reconstruction")].mean() > 0.9
     shifted = np.concatenate([np.zeros((test.size, 12), np.float32), spectra.mu[test][:, :-12]], axis=1)
