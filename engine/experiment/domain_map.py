@@ -11,6 +11,7 @@ itself, T = S C, does; |T - T C+ C|^2 is therefore part of what is minimised.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,9 @@ from engine.experiment.measured import FloatArray
 STARTS = 100
 STEPS = 300
 LEARNING_RATE = 0.15
+# Starts that end in different minima have no common average; those within a tenth of the best share one. Differences of
+# 0.001 of the edge step, the square of which is 1e-6, are below any measurement's noise.
+NEAR_BEST, SAME_LOSS = 1.1, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +42,10 @@ class Basis:
 
 @dataclass(frozen=True, eq=False)
 class DomainMap:
-    """The mapping of N spectra onto n components, averaged over s starts.
+    """The mapping of N spectra onto n components, averaged over those of s starts that end within a tenth of the best.
 
-    weights        (N, n), rows sum to one · weight_spread (N, n) standard deviation over starts
+    weights        (N, n), rows sum to one · weight_spread (N, n) standard deviation over all starts
+    averaged       how many starts the weights are the mean of
     measured_basis (n, m) S = T C+ of the averaged weights · basis (n, m) the simulated guesses
     mapped         (N, m) S^ C
     residual       (N,) root mean square of T - S C per spectrum
@@ -51,6 +56,7 @@ class DomainMap:
 
     weights: FloatArray
     weight_spread: FloatArray
+    averaged: int
     basis: Basis
     measured_basis: FloatArray
     mapped: FloatArray
@@ -86,11 +92,13 @@ def map_domain(mu: FloatArray, basis: Basis, *, starts: int = STARTS, seed: int 
         measured.shape[1],
     )
     loss = np.array([_whole_loss(one, measured.T, guess.T) for one in weights.numpy()])
-    average, spread = weights.mean(dim=0).numpy(), weights.std(dim=0, correction=0).numpy()
+    near = loss <= NEAR_BEST * loss.min() + SAME_LOSS
+    average, spread = weights.numpy()[near].mean(axis=0), weights.std(dim=0, correction=0).numpy()
     own = measured.T @ np.linalg.pinv(average)
     return DomainMap(
         weights=average.T,
         weight_spread=spread.T,
+        averaged=int(near.sum()),
         basis=basis,
         measured_basis=own.T,
         mapped=average.T @ guess,
@@ -196,11 +204,14 @@ def factorise(mu: FloatArray, spectra: FloatArray) -> tuple[FloatArray, FloatArr
     Spectra are scaled so that weights sum to one on average over the series; single sums are left free.
     """
     from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
 
     positive = np.clip(np.asarray(mu, np.float64), 0.0, None)
     first, _ = combination_fit(positive, spectra)
     model = NMF(len(spectra), init="custom", max_iter=2000, tol=1e-6)
-    weights = model.fit_transform(positive, W=first + 1e-3, H=np.clip(np.asarray(spectra, np.float64), 1e-6, None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the residual says how far it came
+        weights = model.fit_transform(positive, W=first + 1e-3, H=np.clip(np.asarray(spectra, np.float64), 1e-6, None))
     found = model.components_
     scale = np.linalg.lstsq(weights, np.ones(len(weights)), rcond=None)[0]
     scale = np.where(scale > 1e-6, scale, 1.0)

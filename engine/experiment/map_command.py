@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from engine.experiment.measured import FloatArray
     from engine.spectra import SpectraSet
 
+    Usual = dict[str, tuple[FloatArray, FloatArray]]  # what is usually done: weights (N, n) and residuals (N,)
+
+
+DISAGREE, UNLIKE = 0.1, 0.15
+
 
 def map_domain(
     path: Annotated[Path, typer.Argument(metavar="SET.parquet", help="Prepared spectra of one series.")],
@@ -57,11 +62,23 @@ def map_domain(
         guesses = dm.basis_from_clusters(spectra, known.site_id.tolist(), components, seed)
     found = dm.map_domain(measured.mu, guesses, starts=starts, seed=seed)
     scan = dm.rank_scan(measured.mu)
+    usual = {
+        "linear combination of the simulated spectra": dm.combination_fit(measured.mu, guesses.mu),
+        "non-negative factorisation": dm.factorise(measured.mu, guesses.mu)[::2],
+    }
     write_set(_mapped_set(measured, found, starts, seed), out)
     if as_json:
-        print_json({**_content(measured, found, scan), "out": str(out)})
+        print_json({**_content(measured, found, scan, usual), "flags": map_flags(found), "out": str(out)})
     else:
-        print_text("\n".join([*_lines(measured, found, scan), f"wrote {out}: {len(measured)} mapped spectra"]))
+        print_text(
+            "\n".join(
+                [
+                    *_lines(measured, found, scan, usual),
+                    *map_flags(found),
+                    f"wrote {out}: {len(measured)} mapped spectra",
+                ]
+            )
+        )
 
 
 def _on_grid(simulated: SpectraSet, energy_ev: FloatArray) -> FloatArray:
@@ -88,7 +105,26 @@ def _mapped_set(measured: SpectraSet, found: DomainMap, starts: int, seed: int) 
     )
 
 
-def _content(measured: SpectraSet, found: DomainMap, scan: RankScan) -> dict[str, Any]:
+def map_flags(found: DomainMap) -> list[str]:
+    """Reasons not to believe the map, one line each."""
+    flags = []
+    spread = float(found.weight_spread.mean())
+    if spread > DISAGREE:
+        flags.append(
+            f"flag: starts disagree, weights differ by {spread:.2f} on average: the data do not determine them"
+        )
+    if found.averaged < found.loss.size / 2:
+        flags.append(f"flag: only {found.averaged} of {found.loss.size} starts reached the least loss")
+    unlike = [str(i + 1) for i, value in enumerate(found.guess_residual) if value > UNLIKE]
+    if unlike:
+        flags.append(
+            f"flag: component {' and '.join(unlike)} unlike the simulated guess (more than {UNLIKE:g} apart): what is "
+            "mixed in its place is another spectrum"
+        )
+    return flags
+
+
+def _content(measured: SpectraSet, found: DomainMap, scan: RankScan, usual: Usual) -> dict[str, Any]:
     """What a reader needs to judge the map, ready for JSON."""
     return {
         "components": [
@@ -108,15 +144,20 @@ def _content(measured: SpectraSet, found: DomainMap, scan: RankScan) -> dict[str
             )
         ],
         "loss": found.loss.tolist(),
+        "averaged": found.averaged,
         "rank_scan": {
             "components": scan.components.tolist(),
             "singular_value": scan.singular_value.tolist(),
             "residual": scan.residual.tolist(),
         },
+        "for_comparison": {
+            how: {"weights": weights.tolist(), "residual": residual.tolist()}
+            for how, (weights, residual) in usual.items()
+        },
     }
 
 
-def _lines(measured: SpectraSet, found: DomainMap, scan: RankScan) -> list[str]:
+def _lines(measured: SpectraSet, found: DomainMap, scan: RankScan, usual: Usual) -> list[str]:
     lines = ["component  mean weight  spread over starts  guess residual  ambiguity  origin"]
     for i, origin in enumerate(found.basis.origin):
         lines.append(
@@ -128,6 +169,11 @@ def _lines(measured: SpectraSet, found: DomainMap, scan: RankScan) -> list[str]:
         f"residual of the mixture: median {np.median(found.residual):.4f}, greatest {found.residual[worst]:.4f} "
         f"({measured.site_id[worst]})"
     )
-    lines.append(f"loss over starts: {found.loss[0]:.3e} to {found.loss[-1]:.3e}")
+    for how, (_, residual) in usual.items():
+        lines.append(f"for comparison, {how} leaves: median {np.median(residual):.4f}, greatest {residual.max():.4f}")
+    lines.append(
+        f"loss over starts: {found.loss[0]:.3e} to {found.loss[-1]:.3e}; weights are the mean of {found.averaged} of "
+        f"{found.loss.size} starts"
+    )
     left = ", ".join(f"{n}: {value:.4f}" for n, value in zip(scan.components, scan.residual, strict=True))
     return [*lines, f"what n components leave, at best: {left}"]

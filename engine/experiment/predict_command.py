@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 GRID_TOLERANCE_EV = 1e-3
 AVERAGE = "a measured spectrum averages over the absorbing sites of the sample, and so does what is predicted from it"
+MAPPED = (
+    "mapped spectra are mixtures of simulated ones, so they lie inside the domain by construction: whether the "
+    "measurement does is for its residual in the map, and for the unmapped spectra, to say"
+)
 
 
 def predict(
@@ -61,6 +65,8 @@ def predict(
     table = prediction_table(spectra, found, per_ev)
     achieved = _coverage_on_test(predictor, trained, split.test, coverage)
     notes = [AVERAGE] if spectra.origin.startswith("measured") else []
+    if spectra.origin.endswith(", mapped"):
+        notes.append(MAPPED)
     if not np.isfinite(table[[f"{name} high" for name in found.names]].to_numpy()).all():
         notes.append("too few validation materials for intervals of this coverage: they are infinite")
     materials = np.unique(trained.material_id[split.validation]).size

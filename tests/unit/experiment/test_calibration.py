@@ -170,4 +170,5 @@ def test_the_command_writes_predictions_with_their_provenance(trained: Run, tmp_
     other = replace(read_set(tmp_path / "m.parquet"), energy_ev=spectra.energy_ev + 1.0)
     write_set(other, tmp_path / "o.parquet")
     assert "prepare it with --model" in rankaae("predict", tmp_path / "o.parquet", *options, code=1).stderr
-    assert "wrote" in rankaae("predict", tmp_path / "m.parquet", *options).stdout
+    write_set(replace(spectra, origin="measured, mapped"), tmp_path / "m.parquet")
+    assert "by construction" in rankaae("predict", tmp_path / "m.parquet", *options).stdout

@@ -25,6 +25,7 @@ from engine.experiment.domain_map import (
     map_domain,
     rank_scan,
 )
+from engine.experiment.map_command import map_flags
 from engine.io import read_set, write_set
 from engine.spectra import SpectraSet
 from tests.command import rankaae
@@ -174,8 +175,19 @@ def test_the_command_maps_a_series_and_writes_weights_beside_the_spectra(tmp_pat
     assert [c["origin"] for c in content["components"]] == ["simulated sim-0", "simulated sim-1", "simulated sim-2"]
     assert content["rank_scan"]["residual"][2] < 1e-6
     assert len(content["loss"]) == 5
+    assert content["flags"] == []
+    fit = content["for_comparison"]["linear combination of the simulated spectra"]
+    np.testing.assert_allclose(fit["weights"], weights, atol=1e-3)
     clusters = rankaae("map-domain", film, "--simulated", simulated, "--components", 3, "--starts", 2, "--out", out)
     assert "centroid of 1 simulated spectra" in clusters.stdout
+
+
+def test_spectra_that_are_no_mixtures_of_the_guesses_are_flagged() -> None:
+    """Spectra of one falling line do not look like three edges, whatever the weights."""
+    other = mixtures(12) @ np.stack([np.exp(-X / 20), np.exp(-X / 30), np.cos(X / 9) ** 2])
+    found = map_domain(other, basis(components()), starts=4)
+    assert any("unlike the simulated guess" in flag for flag in map_flags(found))
+    assert map_flags(map_domain(mixtures() @ components(), basis(components()), starts=4)) == []
 
 
 def test_what_cannot_be_mapped_is_refused() -> None:
