@@ -85,7 +85,7 @@ def read_measured(path: Path, columns: Columns | None = None, element: str | Non
 
 
 def _read_text(path: Path, columns: Columns, element: str | None) -> list[Measured]:
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     header, rows = [], []
     for line in lines:
@@ -96,7 +96,7 @@ def _read_text(path: Path, columns: Columns, element: str | None) -> list[Measur
         elif not rows:
             header.append(line)
         else:
-            raise DataError(f"{path.name}: '{line[:40]}' stands between the numbers")
+            raise DataError(f"{path.name}: {line[:40]!r} stands between the numbers")
     if not rows:
         raise DataError(f"{path.name}: no columns of numbers found")
     table = _numbers(rows, path.name)
@@ -125,13 +125,20 @@ def _read_text(path: Path, columns: Columns, element: str | None) -> list[Measur
 
 
 def _numbers(rows: list[str], name: str) -> FloatArray:
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in rows[0].strip()), None)
+    delimiter = _delimiter(rows[0])
+    if delimiter == ";":  # where columns are apart by semicolons, a comma is a decimal point
+        rows = [row.replace(",", ".") for row in rows]
     if len(rows) * len(rows[0].split(delimiter)) > MAX_VALUES:
         raise DataError(f"{name}: more than {MAX_VALUES} numbers")
     try:
         return np.loadtxt(StringIO("\n".join(rows)), delimiter=delimiter, ndmin=2, converters=_number, comments=None)
     except ValueError as error:
         raise DataError(f"{name}: not a table of numbers ({' '.join(str(error).split())[:120]})") from error
+
+
+def _delimiter(row: str) -> str | None:
+    """What stands between the columns of a row: a semicolon, comma or tab, or None for blanks."""
+    return next((mark for mark in (";", ",", "\t") if mark in row.strip()), None)
 
 
 def _number(cell: str) -> float:
@@ -157,7 +164,7 @@ def _xdi_columns(declared: dict[str, str]) -> dict[int, tuple[str, str]]:
 def _column_names(header: list[str], declared: dict[str, str], row: str, count: int) -> list[str]:
     """Names of ``count`` columns: declared, or the last header line that has as many words; else their numbers."""
     names = [str(i + 1) for i in range(count)]
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in row), None)
+    delimiter = _delimiter(row)
     labels = next((line.split(delimiter) for line in reversed(header) if len(line.split(delimiter)) == count), None)
     if labels is not None:
         names = [label.strip().strip('"') or str(i + 1) for i, label in enumerate(labels)]

@@ -52,6 +52,15 @@ def test_columns_are_guessed_from_order_without_names_and_can_be_named(tmp_path:
         Columns.parse("signal=3")
 
 
+def test_decimal_commas_and_a_byte_order_mark_are_understood(tmp_path: Path) -> None:
+    rows = "\n".join(f"{e:.3f};{m:.6f}".replace(".", ",") for e, m in zip(ENERGY, MU, strict=True))
+    (tmp_path / "de.csv").write_text("Energy;mu\n" + rows, encoding="utf-8-sig")
+    (one,) = read_measured(tmp_path / "de.csv")
+    np.testing.assert_allclose(one.energy_ev, ENERGY, atol=1e-3)
+    np.testing.assert_allclose(one.mu, MU, atol=1e-6)
+    assert "'Energy'" in one.steps[0]
+
+
 def test_a_table_of_a_series_gives_one_spectrum_per_row_at_the_chosen_edge(tmp_path: Path) -> None:
     zinc = np.linspace(9600, 9700, 80)
     values = [0.7, 0.4, 0.1]
