@@ -17,9 +17,9 @@ from explorer.jobs import JobStore
 from explorer.journal import Entry
 from explorer.messages import as_html
 from explorer.state import ExplorerState
-from explorer.views.data import TABLE_STYLE
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
+from explorer.views.style import TABLE_STYLE
 
 if TYPE_CHECKING:
     from engine.structures import Surroundings

@@ -20,24 +20,16 @@ from explorer.plots import elements as plots
 from explorer.state import ExplorerState
 from explorer.views.choices import offer
 from explorer.views.drawing import Drawing
+from explorer.views.dropping import fresh_drop_zone
 from explorer.views.notices import Notices
 from explorer.views.spectra import SpectraFigures
+from explorer.views.style import TABLE_STYLE
 from explorer.workspace import MAX_UPLOAD_MB, REAL_SET, real_data_file
 
 FIRST_SHELL = {"Oxygen only": "O", "Any": "any"}
 ELEMENTS_HEIGHT = 190
 NOTHING = "No set is open. Choose one, or drop a file at the left."
 ACCEPTED = f"RankAAE CSV, zip of FEFF runs, or Parquet; up to {MAX_UPLOAD_MB} MB"
-TABLE_STYLE = """
-table {border-collapse: collapse; width: 100%; font-size: 13px}
-th, td {text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid rgba(128, 128, 128, 0.3)}
-th, td {vertical-align: top}
-td.number, th.number {text-align: right; font-variant-numeric: tabular-nums}
-details {font-size: 13px; margin-bottom: 8px}
-summary {cursor: pointer}
-pre {white-space: pre-wrap; font-family: inherit}
-p {margin: 0 0 6px 0; font-size: 13px; line-height: 1.4}
-"""
 
 
 class DataView(pn.viewable.Viewer):
@@ -101,18 +93,7 @@ class DataView(pn.viewable.Viewer):
         self.figures.activate()
 
     def _renew_drop(self) -> None:
-        """A fresh drop zone: the widget cannot be emptied from here."""
-        zone = pn.widgets.FileDropper(
-            max_file_size=f"{MAX_UPLOAD_MB}MB",
-            chunk_size=4_000_000,
-            previews=[],
-            height=82,
-            sizing_mode="stretch_width",
-            styles={"border": "1px dashed rgba(128, 128, 128, 0.7)", "border-radius": "4px"},
-        )
-        zone.param.watch(self._dropped, "value")
-        hint = pn.pane.HTML(f"<p>{as_html(ACCEPTED)}</p>", stylesheets=[TABLE_STYLE], margin=(0, 10))
-        self._drop.objects = [zone, hint]
+        self._drop.objects = fresh_drop_zone(ACCEPTED, self._dropped)
 
     def _dropped(self, event: Any) -> None:
         if not event.new:

@@ -26,10 +26,10 @@ from explorer.jobs import JobStore
 from explorer.messages import as_html
 from explorer.plots import descriptors as plots
 from explorer.state import ExplorerState
-from explorer.views.data import TABLE_STYLE
 from explorer.views.drawing import Drawing
+from explorer.views.dropping import fresh_drop_zone
 from explorer.views.notices import Notices
-from explorer.workspace import MAX_UPLOAD_MB
+from explorer.views.style import TABLE_STYLE
 
 CORRELATION_HEIGHT, CEILING_HEIGHT = plots.heights(0)
 NO_CEILINGS = "How well could any model know a descriptor from spectra? Not computed for this set yet."
@@ -243,19 +243,7 @@ class DescriptorsView(pn.viewable.Viewer):
         self._bars.data = data
 
     def _renew_drop(self) -> None:
-        """A fresh drop zone: the widget cannot be emptied from here."""
-        zone = pn.widgets.FileDropper(
-            max_file_size=f"{MAX_UPLOAD_MB}MB",
-            chunk_size=4_000_000,
-            previews=[],
-            height=82,
-            sizing_mode="stretch_width",
-            styles={"border": "1px dashed rgba(128, 128, 128, 0.7)", "border-radius": "4px"},
-        )
-        zone.param.watch(self._dropped, "value")
-        self._drop.objects = [
-            zone, pn.pane.HTML(f"<p>{as_html(CSV_HINT)}</p>", stylesheets=[TABLE_STYLE], margin=(0, 10))
-        ]  # fmt: skip
+        self._drop.objects = fresh_drop_zone(CSV_HINT, self._dropped)
 
     def _dropped(self, event: Any) -> None:
         if not event.new:

@@ -18,9 +18,9 @@ from explorer.components.site_table import SiteTable
 from explorer.messages import as_html
 from explorer.plots import trends as plots
 from explorer.state import ExplorerState
-from explorer.views.data import TABLE_STYLE
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
+from explorer.views.style import TABLE_STYLE
 
 HEIGHT = 330
 COUNTS, COUNT = [3, 6, 12], 6

@@ -17,9 +17,9 @@ from explorer.messages import as_html
 from explorer.plots import training as plots
 from explorer.runs import MemberInfo, read_members
 from explorer.state import ExplorerState
-from explorer.views.data import TABLE_STYLE
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
+from explorer.views.style import TABLE_STYLE
 
 SPLITS = {"By material: none on two sides": "material", "Random, as published": "random"}
 WORDS = {

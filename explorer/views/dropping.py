@@ -1,0 +1,29 @@
+"""The place where files are dropped: one look and one limit wherever it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+
+from explorer.messages import as_html
+from explorer.views.style import TABLE_STYLE
+from explorer.workspace import MAX_UPLOAD_MB
+
+
+def fresh_drop_zone(hint: str, dropped: Callable[[Any], None]) -> list[pn.viewable.Viewable]:
+    """A new drop zone that calls ``dropped`` with the change of its value, and the ``hint`` below it.
+
+    Wanted anew after every drop, as the widget cannot be emptied from here.
+    """
+    zone = pn.widgets.FileDropper(
+        max_file_size=f"{MAX_UPLOAD_MB}MB",
+        chunk_size=4_000_000,
+        previews=[],
+        height=82,
+        sizing_mode="stretch_width",
+        styles={"border": "1px dashed rgba(128, 128, 128, 0.7)", "border-radius": "4px"},
+    )
+    zone.param.watch(dropped, "value")
+    return [zone, pn.pane.HTML(f"<p>{as_html(hint)}</p>", stylesheets=[TABLE_STYLE], margin=(0, 10))]
