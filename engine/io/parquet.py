@@ -150,8 +150,8 @@ def mu_column(table: pa.Table, name: str, points: int | None = None) -> npt.NDAr
     return list_column(table, MU_COLUMN, name, points)
 
 
-def list_column(table: pa.Table, column: str, name: str, points: int | None = None) -> npt.NDArray[np.float32]:
-    """A list ``column`` as (n, m) float32, every row the same length, ``points`` when given; values may be NaN."""
+def number_lists(table: pa.Table, column: str, name: str) -> pa.Array:
+    """A ``column`` in one piece, once it is clear that it holds a list of numbers in every row."""
     values = table.column(column).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = values.chunk(0) if values.num_chunks else pa.array([], type=values.type)
@@ -160,6 +160,12 @@ def list_column(table: pa.Table, column: str, name: str, points: int | None = No
     if values.null_count:
         row = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
         raise DataError(f"{name}, row {row + 1}: '{column}' is empty; need a list of numbers")
+    return values
+
+
+def list_column(table: pa.Table, column: str, name: str, points: int | None = None) -> npt.NDArray[np.float32]:
+    """A list ``column`` as (n, m) float32, every row the same length, ``points`` when given; values may be NaN."""
+    values = number_lists(table, column, name)
     lengths = row_lengths(values)
     want = points if points is not None else int(lengths[0]) if lengths.size else 0
     wrong = np.flatnonzero(lengths != want)

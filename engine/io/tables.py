@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from engine.errors import DataError
 from engine.io.names import material_and_site, site_name
-from engine.io.parquet import MU_COLUMN, is_number_list, mu_column, open_table, row_lengths, text_column
+from engine.io.parquet import MU_COLUMN, is_number_list, mu_column, number_lists, open_table, row_lengths, text_column
 from engine.spectra.assemble import RawSpectra
 from engine.spectra.edges import element_of_energies
 from engine.spectra.report import Ledger
@@ -210,14 +210,7 @@ def read_step_table(table: pa.Table, name: str, element: str | None, code: str |
 
 def _lists(table: pa.Table, column: str, name: str) -> list[FloatArray]:
     """A list column as n float64 arrays."""
-    values = table.column(column).combine_chunks()
-    if isinstance(values, pa.ChunkedArray):
-        values = values.chunk(0) if values.num_chunks else pa.array([], type=values.type)
-    if not is_number_list(values.type):
-        raise DataError(f"{name}: column '{column}' holds {values.type}; need a list of numbers per row")
-    if values.null_count:
-        row = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
-        raise DataError(f"{name}, row {row + 1}: '{column}' is empty; need a list of numbers")
+    values = number_lists(table, column, name)
     ends = np.cumsum(row_lengths(values))
     flat = np.asarray(values.flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
     return list(np.split(flat, ends[:-1])) if len(values) else []
