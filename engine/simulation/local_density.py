@@ -16,14 +16,11 @@ from engine.simulation.cluster import Neighbours, Surroundings
 from engine.simulation.muffin_tin import FloatArray, IntArray, MuffinTin
 from engine.simulation.multiple_scattering import scattered_waves
 from engine.simulation.partial_waves import STEP, ComplexArray
-from engine.simulation.phase_shifts import kind_waves, without_light_waves
+from engine.simulation.phase_shifts import LIGHTEST, kind_waves, without_light_waves
 from engine.simulation.propagator import Geometry, build_geometry
 
 FROZEN = 3
 """States of this angular momentum and beyond are not counted: f electrons stay as they are in the atom."""
-
-LIGHTEST = 5
-"""Up to boron, atoms have no d states to speak of: what there is of them belongs to the neighbours' tails."""
 
 REACH = 1.25
 """The density is followed to this many Norman radii."""
@@ -99,7 +96,7 @@ def local_responses(
     first = np.cumsum(degeneracy) - degeneracy
     norman = muffin_tin.norman_radius
     waves = kind_waves(muffin_tin, np.arange(len(clusters)), energy, lmax, excited=False, reach=REACH * norman)
-    t = without_light_waves(muffin_tin, waves.t.copy())
+    t = without_light_waves(muffin_tin, waves.t)
     found = []
     for kind, cluster in enumerate(clusters):
         chi = returned_waves(cluster, waves.k, t)

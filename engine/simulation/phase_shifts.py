@@ -12,7 +12,9 @@ from engine.simulation.partial_waves import ComplexArray, FloatArray, Waves
 from engine.simulation.self_energy import hedin_lundqvist
 from engine.simulation.xc import fermi_momentum, wigner_seitz_radius
 
-_LIGHTEST = 5  # up to boron there is no d scattering to speak of
+LIGHTEST = 5
+"""Up to boron, atoms have no d states to speak of and scatter no d waves."""
+
 _NO_DENSITY = 1e-12
 
 
@@ -32,8 +34,9 @@ def scattering_matrices(
 
 def without_light_waves(muffin_tin: MuffinTin, t: ComplexArray) -> ComplexArray:
     """Scattering matrices (P, L, E) without those of l >= 2 of atoms up to boron."""
-    t[muffin_tin.atomic_number <= _LIGHTEST, 2:] = 0.0
-    return t
+    out = t.copy()
+    out[muffin_tin.atomic_number <= LIGHTEST, 2:] = 0.0
+    return out
 
 
 def kind_waves(

@@ -37,8 +37,14 @@ EARLY_TOLERANCE = 5.0
 
 ABOVE_AXIS = 0.3 / HARTREE_EV
 FEWEST_STATES = 1e-3
+"""States per hartree and atom that are assumed at least, so that no step is endless in a gap."""
+
 STEADY = 0.3
+"""Less charge moved than this (electrons) leaves the count of two iterations comparable."""
+
 FIRST_MISSING = 0.1
+"""Electrons per atom that the first Fermi energy may leave missing: the density moves more than that."""
+
 LARGEST_STEP = 1.5 / HARTREE_EV
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from engine.simulation.local_density import FROZEN, LIGHTEST, Environment, returned_waves
+from engine.simulation.local_density import FROZEN, Environment, returned_waves
 from engine.simulation.muffin_tin import FloatArray, MuffinTin
 from engine.simulation.partial_waves import STEP
-from engine.simulation.phase_shifts import kind_waves, scattering_matrices
+from engine.simulation.phase_shifts import LIGHTEST, kind_waves, scattering_matrices
 from engine.simulation.scf import contour
 
 
