@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from engine.io import write_set
+from engine.model.config import TrainConfig
+from engine.model.training import train
 from engine.spectra import SpectraSet
 
 
@@ -30,3 +36,13 @@ def make_set(n: int = 240, points: int = 48, seed: int = 0, per_material: int = 
         element=np.full(n, "Cu"),
         origin="synthetic",
     )
+
+
+def fill_workspace(folder: Path, spectra: SpectraSet, runs: Mapping[str, TrainConfig]) -> Path:
+    """The app's workspace ``folder`` with the set ``made`` and, trained on it, the runs by id."""
+    path = folder / "sets" / "made.parquet"
+    path.parent.mkdir()
+    write_set(spectra, path)
+    for run, config in runs.items():
+        train(spectra, path, config, folder / "runs" / run)
+    return folder

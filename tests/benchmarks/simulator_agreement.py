@@ -1,6 +1,6 @@
 """Agreement of simulated Cu K-edge XANES with FEFF9 on random sites of cu_feff.
 
-    python tests/benchmarks/simulator_agreement.py --sites 60 --seed 0 --mode fast
+    python -m tests.benchmarks.simulator_agreement --sites 60 --seed 0 --mode fast
 
 Spectra are compared on energies relative to each code's Fermi level, and on the photon axis. "common" allows one rigid
 shift for all sites, "own" one for each. "difference" is the correlation of deviations from the mean spectrum of the
@@ -18,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from pymatgen.core import Structure
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from engine.errors import EngineError
 from engine.simulation.simulate import Settings, SiteSpectrum, simulate_site
+from tests.benchmarks.simulator_cost import one_thread
 
 FloatArray = NDArray[np.float64]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -70,18 +69,13 @@ def run(
         texts = [archive.read(f"{material}/POSCAR").decode() for material in table["material_id"]]
     jobs = list(zip(texts, table["site"].tolist(), [settings] * len(table), strict=True))
     results, failed = {}, []
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, initializer=one_thread) as pool:
         for row, (spectrum, problem) in enumerate(pool.map(_simulate, jobs)):
             if spectrum is None:
                 failed.append(f"{table['site_id'].iloc[row]}: {problem}")
             else:
                 results[row] = spectrum
     return results, failed
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    threadpool_limits(limits=1)
 
 
 def _simulate(job: tuple[str, int, Settings]) -> tuple[SiteSpectrum | None, str]:

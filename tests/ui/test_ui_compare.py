@@ -14,11 +14,9 @@ import pandas as pd
 import pytest
 
 from engine.analysis.comparison import compare_scores
-from engine.io import write_set
 from engine.model.config import make_config
 from engine.model.run import Run
-from engine.model.training import train
-from tests.synthetic import make_set
+from tests.synthetic import fill_workspace, make_set
 
 pytestmark = pytest.mark.browser
 
@@ -28,15 +26,13 @@ HOSTILE = "<img src=x onerror=window.hacked=1>"
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with two runs on one set, one of whose descriptors has a hostile name."""
-    folder = tmp_path_factory.mktemp("workspace")
-    (folder / "sets").mkdir()
     made = make_set(150)
     spectra = replace(made, descriptors=made.descriptors.rename(columns={"WAVE": HOSTILE}))
-    write_set(spectra, folder / "sets" / "made.parquet")
-    for run, descriptors in {"short": ("OS",), "long": ("OS", HOSTILE)}.items():
-        config = make_config("default", descriptors=descriptors, seeds=(0, 1), epochs=5, hidden=16)
-        train(spectra, folder / "sets" / "made.parquet", config, folder / "runs" / run)
-    return folder
+    runs = {
+        run: make_config("default", descriptors=descriptors, seeds=(0, 1), epochs=5, hidden=16)
+        for run, descriptors in {"short": ("OS",), "long": ("OS", HOSTILE)}.items()
+    }
+    return fill_workspace(tmp_path_factory.mktemp("workspace"), spectra, runs)
 
 
 def test_members_side_by_side(start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path) -> None:

@@ -11,11 +11,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from engine.io import write_set
 from engine.model.config import make_config
 from engine.model.run import Run
-from engine.model.training import train
-from tests.synthetic import make_set
+from tests.synthetic import fill_workspace, make_set
 
 pytestmark = pytest.mark.browser
 
@@ -25,16 +23,12 @@ HOSTILE = "<img src=x onerror=window.hacked=1>"
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a set, one of whose descriptors and all of whose materials have hostile names, and a run."""
-    folder = tmp_path_factory.mktemp("workspace")
-    (folder / "sets").mkdir()
     made = make_set(150)
     names = made.descriptors.rename(columns={"WAVE": HOSTILE})
     material = np.array([f"{HOSTILE}{name}" for name in made.material_id])
     spectra = replace(made, descriptors=names, material_id=material)
-    write_set(spectra, folder / "sets" / "made.parquet")
     config = make_config("default", descriptors=("OS", HOSTILE), seeds=(0, 1), epochs=10, hidden=16)
-    train(spectra, folder / "sets" / "made.parquet", config, folder / "runs" / "made")
-    return folder
+    return fill_workspace(tmp_path_factory.mktemp("workspace"), spectra, {"made": config})
 
 
 def test_nearest_sites_follow_a_slider_and_a_row_marks_its_site(

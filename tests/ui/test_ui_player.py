@@ -12,10 +12,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from engine.io import write_set
 from engine.model.config import make_config
-from engine.model.training import train
-from tests.synthetic import make_set
+from tests.synthetic import fill_workspace, make_set
 
 pytestmark = pytest.mark.browser
 
@@ -25,14 +23,10 @@ HOSTILE = "<img src=x onerror=window.hacked=1>"
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a set, one of whose descriptors has a hostile name, and a run on it with two members."""
-    folder = tmp_path_factory.mktemp("workspace")
-    (folder / "sets").mkdir()
     made = make_set()
     spectra = replace(made, descriptors=made.descriptors.rename(columns={"WAVE": HOSTILE}))
-    write_set(spectra, folder / "sets" / "made.parquet")
     config = make_config("default", descriptors=("OS", "CN", HOSTILE), seeds=(0, 1), epochs=30, hidden=32)
-    train(spectra, folder / "sets" / "made.parquet", config, folder / "runs" / "made")
-    return folder
+    return fill_workspace(tmp_path_factory.mktemp("workspace"), spectra, {"made": config})
 
 
 @pytest.fixture
