@@ -21,6 +21,7 @@ ON_BAR = """
 .MuiInputLabel-root {color: rgba(255, 255, 255, 0.85) !important; font-size: 13px !important}
 .MuiOutlinedInput-notchedOutline {border-color: rgba(255, 255, 255, 0.45) !important; font-size: 13px !important}
 """
+NO_MEMBER: dict[str, Any] = {"options": {"none": -1}, "value": -1}
 
 
 class PlaceView(pn.viewable.Viewer):
@@ -32,7 +33,7 @@ class PlaceView(pn.viewable.Viewer):
         common: dict[str, Any] = {"size": "small", "options": {}, "stylesheets": [ON_BAR], "margin": (6, 4, 0, 4)}
         self._set = pmui.Select(label="Set", width=180, **common)
         self._run = pmui.Select(label="Model", width=250, **common)
-        self._member = pmui.Select(label="Member", width=150, **common)
+        self._member = pmui.Select(label="Member", width=150, **common | NO_MEMBER)
         self._layout = pmui.Row(self._set, self._run, self._member, margin=(0, 0, 0, 16), css_classes=["place"])
         self._quiet = False
         self._members_of: str | None = None
@@ -72,8 +73,11 @@ class PlaceView(pn.viewable.Viewer):
             members = read_members(Run(self._store.library.run_path(run))) if run else []
             names = {f"seed {m.seed}{' (selected)' if m.selected else ''}": m.index for m in members}
             self._members_of = run
-            self._member.param.update(options=names, value=member if member < len(members) else None)
-        elif self._member.value != member:
+            if names:
+                self._member.param.update(options=names, value=member if member < len(members) else None)
+            else:
+                self._member.param.update(**NO_MEMBER)
+        elif run and self._member.value != member:
             self._member.value = member
 
     def _set_chosen(self, event: Any) -> None:
@@ -85,7 +89,7 @@ class PlaceView(pn.viewable.Viewer):
             self.choose(event.new)
 
     def _member_chosen(self, event: Any) -> None:
-        if not self._quiet and event.new is not None:
+        if not self._quiet and event.new is not None and event.new >= 0:
             self._state.member = event.new
 
 
