@@ -20,6 +20,7 @@ from torch import Tensor
 from engine.errors import ConfigError, DataError
 from engine.experiment.conformal import grouped_p_values, grouped_quantile
 from engine.experiment.measured import FloatArray
+from engine.experiment.prediction import MEASURES, Calibrated, Prediction, covered
 from engine.model.latent_model import LatentModel
 from engine.spectra import SpectraSet, Split
 
@@ -28,7 +29,6 @@ NEIGHBOURS = 5
 LEAST_SITES = 30
 # A measure is flagged when at most one in twenty in-domain materials would look as odd.
 FLAG_BELOW = 0.05
-MEASURES = ("latent density", "nearest sites", "reconstruction")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,39 +83,6 @@ def fit_ensemble(z: FloatArray, labels: FloatArray, *, networks: int = NETWORKS,
         optimiser.step()
         schedule.step()
     return Ensemble(tuple((w.detach(), b.detach()) for w, b in layers), centre, scale)
-
-
-@dataclass(frozen=True, eq=False)
-class Calibrated:
-    """Predictions of one descriptor (n,) and the interval that covers a site of a new material as often as asked."""
-
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Predictions for n spectra and d descriptors.
-
-    names      d descriptors · coverage of the intervals
-    ensemble   per descriptor, mean of the networks with its interval · spread (n, d) their standard deviation
-    isotonic   per descriptor with an axis of its own, the value that the axis alone gives, with its interval
-    latent     (n, k) · reconstruction (n, m) decoded from it
-    measure    (n, 3) in the order of MEASURES, larger is odder · p (n, 3) share of in-domain materials as odd or odder
-    flagged    (n, 3) whether the spectrum is outside the training domain by that measure
-    """
-
-    names: tuple[str, ...]
-    coverage: float
-    ensemble: dict[str, Calibrated]
-    spread: FloatArray
-    isotonic: dict[str, Calibrated]
-    latent: FloatArray
-    reconstruction: FloatArray
-    measure: FloatArray
-    p: FloatArray
-    flagged: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,13 +204,19 @@ def fit_predictor(
     )  # fmt: skip
 
 
+def coverage_on(
+    predictor: Predictor, spectra: SpectraSet, rows: npt.NDArray[np.intp], coverage: float
+) -> dict[str, tuple[float, int]]:
+    """Per descriptor, the share of the sites in ``rows`` that intervals of ``coverage`` hold, and how many are known.
+
+    Descriptors that none of the sites knows are left out.
+    """
+    truth = spectra.descriptor_values(predictor.names)[rows]
+    found = predictor.predict(spectra.mu[rows], coverage)
+    shares = {name: covered(found.ensemble[name], truth[:, i]) for i, name in enumerate(predictor.names)}
+    return {name: share for name, share in shares.items() if share[1]}
+
+
 def _known(scores: FloatArray, group: npt.NDArray[np.str_]) -> _Scores:
     known = ~np.isnan(scores)
     return _Scores(scores[known], group[known])
-
-
-def covered(interval: Calibrated, truth: FloatArray) -> tuple[float, int]:
-    """Share of known truths (n,) inside an interval, and how many are known."""
-    known = ~np.isnan(truth)
-    inside = (interval.low <= truth) & (truth <= interval.high)
-    return (float(inside[known].mean()) if known.any() else float("nan")), int(known.sum())

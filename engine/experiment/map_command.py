@@ -14,14 +14,11 @@ from engine.console import AsJson, Out, print_json, print_text
 from engine.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from engine.experiment.domain_map import DomainMap, RankScan
     from engine.experiment.measured import FloatArray
+    from engine.experiment.mixtures import DomainMap, RankScan
     from engine.spectra import SpectraSet
 
-    Usual = dict[str, tuple[FloatArray, FloatArray]]  # what is usually done: weights (N, n) and residuals (N,)
-
-
-DISAGREE, UNLIKE = 0.1, 0.15
+    Usual = dict[str, tuple[FloatArray, FloatArray, FloatArray]]
 
 
 def map_domain(
@@ -43,7 +40,8 @@ def map_domain(
 
     Example: rankaae map-domain film.parquet --model runs/ti --components 3 --out mapped.parquet
     """
-    from engine.experiment import domain_map as dm
+    from engine.experiment.domain_map import map_series
+    from engine.experiment.mixtures import map_flags
     from engine.io import load_set, read_set, write_set
     from engine.model.run import Run
 
@@ -55,41 +53,27 @@ def map_domain(
         raise DataError(
             f"{path.name} was measured on {measured.element[0]}, the simulated set is of {known.element[0]}"
         )
-    spectra = _on_grid(known, measured.energy_ev)
-    if basis:
-        guesses = dm.basis_from_sites(spectra, known.site_id.tolist(), known.material_id.tolist(), basis)
-    else:
-        guesses = dm.basis_from_clusters(spectra, known.site_id.tolist(), components, seed)
-    found = dm.map_domain(measured.mu, guesses, starts=starts, seed=seed)
-    scan = dm.rank_scan(measured.mu)
-    usual = {
-        "linear combination of the simulated spectra": dm.combination_fit(measured.mu, guesses.mu),
-        "non-negative factorisation": dm.factorise(measured.mu, guesses.mu)[::2],
-    }
-    write_set(_mapped_set(measured, found, starts, seed), out)
+    result = map_series(
+        measured.mu, measured.energy_ev, known, components=components, sites=basis or (), starts=starts, seed=seed
+    )
+    found, scan, usual = result.found, result.scan, result.usual
+    flags = [f"flag: {reason}" for reason in map_flags(found)]
+    write_set(mapped_set(measured, found, starts, seed), out)
     if as_json:
-        print_json({**_content(measured, found, scan, usual), "flags": map_flags(found), "out": str(out)})
+        print_json({**_content(measured, found, scan, usual), "flags": flags, "out": str(out)})
     else:
         print_text(
             "\n".join(
                 [
                     *_lines(measured, found, scan, usual),
-                    *map_flags(found),
+                    *flags,
                     f"wrote {out}: {len(measured)} mapped spectra",
                 ]
             )
         )
 
 
-def _on_grid(simulated: SpectraSet, energy_ev: FloatArray) -> FloatArray:
-    """Simulated spectra on the energies of the measured ones, (n, m); DataError where they do not cover them."""
-    from engine.spectra import resample
-
-    same = simulated.energy_ev.size == energy_ev.size and np.allclose(simulated.energy_ev, energy_ev, rtol=0, atol=1e-6)
-    return simulated.mu.astype(np.float64) if same else resample(simulated.energy_ev, simulated.mu, energy_ev)
-
-
-def _mapped_set(measured: SpectraSet, found: DomainMap, starts: int, seed: int) -> SpectraSet:
+def mapped_set(measured: SpectraSet, found: DomainMap, starts: int, seed: int) -> SpectraSet:
     columns = {f"WEIGHT_{i + 1}": found.weights[:, i] for i in range(found.weights.shape[1])}
     table = pd.DataFrame({**measured.descriptors, **columns, "MAP_RESIDUAL": found.residual})
     steps = [
@@ -103,25 +87,6 @@ def _mapped_set(measured: SpectraSet, found: DomainMap, starts: int, seed: int) 
         origin=f"{measured.origin}, mapped",
         steps=(*measured.steps, *steps),
     )
-
-
-def map_flags(found: DomainMap) -> list[str]:
-    """Reasons not to believe the map, one line each."""
-    flags = []
-    spread = float(found.weight_spread.mean())
-    if spread > DISAGREE:
-        flags.append(
-            f"flag: starts disagree, weights differ by {spread:.2f} on average: the data do not determine them"
-        )
-    if found.averaged < found.loss.size / 2:
-        flags.append(f"flag: only {found.averaged} of {found.loss.size} starts reached the least loss")
-    unlike = [str(i + 1) for i, value in enumerate(found.guess_residual) if value > UNLIKE]
-    if unlike:
-        flags.append(
-            f"flag: component {' and '.join(unlike)} unlike the simulated guess (more than {UNLIKE:g} apart): what is "
-            "mixed in its place is another spectrum"
-        )
-    return flags
 
 
 def _content(measured: SpectraSet, found: DomainMap, scan: RankScan, usual: Usual) -> dict[str, Any]:
@@ -152,7 +117,7 @@ def _content(measured: SpectraSet, found: DomainMap, scan: RankScan, usual: Usua
         },
         "for_comparison": {
             how: {"weights": weights.tolist(), "residual": residual.tolist()}
-            for how, (weights, residual) in usual.items()
+            for how, (weights, _, residual) in usual.items()
         },
     }
 
@@ -169,7 +134,7 @@ def _lines(measured: SpectraSet, found: DomainMap, scan: RankScan, usual: Usual)
         f"residual of the mixture: median {np.median(found.residual):.4f}, greatest {found.residual[worst]:.4f} "
         f"({measured.site_id[worst]})"
     )
-    for how, (_, residual) in usual.items():
+    for how, (_, _, residual) in usual.items():
         lines.append(f"for comparison, {how} leaves: median {np.median(residual):.4f}, greatest {residual.max():.4f}")
     lines.append(
         f"loss over starts: {found.loss[0]:.3e} to {found.loss[-1]:.3e}; weights are the mean of {found.averaged} of "

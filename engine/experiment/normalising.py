@@ -17,7 +17,7 @@ from engine.experiment.measured import FloatArray
 from engine.spectra import K_EDGE_EV
 
 State = Literal["raw", "normalised", "flattened"]
-E0Rule = Literal["half height", "derivative", "tabulated"]
+E0Rule = Literal["half height", "derivative", "tabulated", "chosen"]
 E0_RULES: tuple[E0Rule, ...] = ("half height", "derivative", "tabulated")
 # An edge this far from the tabulated one is another element's, another scale or a wrong guess.
 E0_TOLERANCE_EV = 25.0
@@ -70,6 +70,7 @@ def normalise(
     element: str,
     *,
     e0_rule: E0Rule = "half height",
+    e0_ev: float | None = None,
     ranges: Ranges | None = None,
     flatten: bool = False,
     state: State | None = None,
@@ -78,17 +79,22 @@ def normalise(
     """A checked spectrum mu (p,) on energies (p,) normalised to its edge step at E0.
 
     E0 starts as the steepest point; "half height" then moves it to the last rise through half the edge step below the
-    highest point within 30 eV and normalises again; "tabulated" takes the K edge of ``element``. What is normalised
+    highest point within 30 eV and normalises again; "tabulated" takes the K edge of ``element``, and ``e0_ev``, where
+    given, comes before any rule and is recorded as "chosen". What is normalised
     already, as ``state`` says or the numbers show, is left as it is unless ``ranges`` are given. Raises DataError when
     E0 lies more than 25 eV from the tabulated edge, too little lies before or behind it, or mu falls at the edge.
     """
-    if e0_rule not in E0_RULES:
+    if e0_ev is not None:
+        e0_rule = "chosen"
+    elif e0_rule not in E0_RULES:
         raise ConfigError(f"E0 rule is '{e0_rule}'; need {', '.join(E0_RULES)}")
     larch = _larch()
     table = K_EDGE_EV[element]
     window = np.abs(energy_ev - table) <= 4 * E0_TOLERANCE_EV  # a glitch far from the edge is not an edge
     steepest = float(larch.find_e0(energy_ev[window], mu[window])) if window.sum() > 16 else float("nan")
-    e0 = table if e0_rule == "tabulated" else steepest
+    e0 = e0_ev if e0_ev is not None else table if e0_rule == "tabulated" else steepest
+    if e0_ev is not None and not abs(e0 - table) <= E0_TOLERANCE_EV:
+        raise ConfigError(f"E0 is {e0:g} eV; the {element} K edge is at {table:g} eV, need at most 25 eV from it")
     if not abs(e0 - table) <= E0_TOLERANCE_EV:
         raise DataError(
             f"{name}: the steepest rise is at {e0:.1f} eV; the {element} K edge is at {table:g} eV. Wrong element, or "

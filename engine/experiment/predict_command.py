@@ -13,8 +13,8 @@ from engine.console import AsJson, Out, print_json, print_text
 from engine.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from engine.experiment.calibration import Prediction, Predictor
     from engine.experiment.measured import FloatArray
+    from engine.experiment.prediction import Prediction
     from engine.model.run import Run
     from engine.spectra import SpectraSet
 
@@ -46,7 +46,7 @@ def predict(
     Example: rankaae predict measured.parquet --model runs/cu --out predictions.csv
     """
     from engine.experiment.aligning import shift_sensitivity
-    from engine.experiment.calibration import fit_predictor
+    from engine.experiment.calibration import coverage_on, fit_predictor
     from engine.io import read_set
     from engine.io.files import atomic_target
     from engine.model.latent_model import load_member
@@ -63,7 +63,7 @@ def predict(
     found = predictor.predict(spectra.mu, coverage)
     per_ev = shift_sensitivity(predictor.values, spectra.energy_ev, spectra.mu)
     table = prediction_table(spectra, found, per_ev)
-    achieved = _coverage_on_test(predictor, trained, split.test, coverage)
+    achieved = coverage_on(predictor, trained, split.test, coverage)
     notes = [AVERAGE] if spectra.origin.startswith("measured") else []
     if spectra.origin.endswith(", mapped"):
         notes.append(MAPPED)
@@ -111,7 +111,7 @@ def prediction_table(spectra: SpectraSet, found: Prediction, per_ev: FloatArray)
     Columns: name, SERIES where the set has it; per descriptor "X", "X low", "X high", "X spread" of the networks, "X
     per eV" and, with an axis of its own, "X by axis" with low and high; per measure its value, "p", whether "outside".
     """
-    from engine.experiment.calibration import MEASURES
+    from engine.experiment.prediction import MEASURES
 
     columns: dict[str, Any] = {"name": spectra.site_id}
     if "SERIES" in spectra.descriptors:
@@ -136,20 +136,8 @@ def prediction_table(spectra: SpectraSet, found: Prediction, per_ev: FloatArray)
     return pd.DataFrame(columns)
 
 
-def _coverage_on_test(
-    predictor: Predictor, trained: SpectraSet, test: Any, coverage: float
-) -> dict[str, tuple[float, int]]:
-    """Per descriptor, the share of the run's test sites that intervals cover, and how many are known."""
-    from engine.experiment.calibration import covered
-
-    truth = trained.descriptor_values(predictor.names)[test]
-    found = predictor.predict(trained.mu[test], coverage)
-    shares = {name: covered(found.ensemble[name], truth[:, i]) for i, name in enumerate(predictor.names)}
-    return {name: share for name, share in shares.items() if share[1]}
-
-
 def _lines(spectra: SpectraSet, found: Prediction) -> list[str]:
-    from engine.experiment.calibration import MEASURES
+    from engine.experiment.prediction import MEASURES
 
     width = max(10, *(len(str(name)) for name in spectra.site_id[:40]))
     heads = "  ".join(f"{name:>20}" for name in found.names)

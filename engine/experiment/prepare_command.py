@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
 import typer
 
 from engine.console import AsJson, Out, print_json, print_text
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from engine.experiment.measured import FloatArray, Measured
-    from engine.experiment.normalising import Ranges, State
-    from engine.experiment.preparing import Preparation
+    from engine.experiment.measured import FloatArray
+    from engine.experiment.normalising import E0Rule, Ranges, State
     from engine.spectra import SpectraSet
+
+MAX_SERIES_BYTES = 1024**2
 
 
 def prepare(
@@ -37,7 +36,9 @@ def prepare(
     kind: Annotated[
         str | None, typer.Option(help="transmission, fluorescence or HERFD where files do not say.")
     ] = None,
-    e0: Annotated[str, typer.Option(help="E0: half height, derivative or tabulated.")] = "half height",
+    e0: Annotated[
+        str, typer.Option(help="E0: half height, derivative, tabulated, or an energy in eV.")
+    ] = "half height",
     pre: Annotated[str | None, typer.Option(help="Pre-edge fit, FROM,TO in eV from E0, such as -150,-30.")] = None,
     post: Annotated[str | None, typer.Option(help="Post-edge fit, FROM,TO in eV from E0.")] = None,
     degree: Annotated[int | None, typer.Option(help="Degree of the post-edge polynomial.")] = None,
@@ -53,61 +54,48 @@ def prepare(
     references: Annotated[
         Path | None, typer.Option(metavar="SET.parquet", help="Simulated set for --align; default: the run's own.")
     ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(help="What orders a series: names (numbers in the files' names), or a file of NAME VALUE lines."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring measured spectra to a model's grid: normalised, aligned, every step recorded, refused with the reason.
 
     Example: rankaae prepare CuO.xdi foil.prj --model runs/cu --align CuO.xdi=mp-1692 --out measured.parquet
     """
-    from engine.experiment.measured import element_around
+    from engine.experiment.intake import take_in
     from engine.experiment.normalising import E0_RULES
-    from engine.experiment.preparing import Preparation, prepared_set, series_state
-    from engine.experiment.preparing import prepare as prepare_one
-    from engine.experiment.reading import Columns, check_kind, read_measured
+    from engine.experiment.preparing import Preparation, prepared_set
+    from engine.experiment.reading import Columns, check_kind
     from engine.io import write_set
 
     target_grid, symbol = _target(model, grid, element)
-    if e0 not in E0_RULES:
-        raise ConfigError(f"--e0 is '{e0}'; need {', '.join(E0_RULES)}")
+    e0_ev = _number(e0)
+    if e0_ev is None and e0 not in E0_RULES:
+        raise ConfigError(f"--e0 is '{e0}'; need {', '.join(E0_RULES)} or an energy in eV")
     if state not in (None, "raw", "normalised"):
         raise ConfigError(f"--state is '{state}'; need raw or normalised")
-    chosen = Columns.parse(columns or "")
-    measured: list[Measured] = []
-    refused: list[str] = []
-    for path in files:
-        try:
-            measured += read_measured(path, chosen, symbol)
-        except DataError as error:
-            refused.append(str(error))
-    if not measured:
-        raise DataError(f"no spectrum could be read: {'; '.join(refused)}")
-    if symbol is None:
-        said = {one.element for one in measured if one.element}
-        if len(said) > 1:
-            raise DataError(f"the files were measured on {', '.join(sorted(said))}; choose one with --element")
-        first = measured[0].energy_ev
-        symbol = said.pop() if said else element_around(float(np.min(first)), float(np.max(first)))
     how = Preparation(
-        symbol,
-        e0_rule=e0,
+        symbol or "",
+        e0_rule=cast("E0Rule", e0) if e0_ev is None else "half height",
+        e0_ev=e0_ev,
         ranges=_ranges(pre, post, degree),
         flatten=flatten,
         shift_ev=shift_ev,
         kind=None if kind is None else check_kind(kind),
         state=cast("State | None", state),
     )
-    notes: list[str] = []
-    if align:
-        how, notes = _aligned(align, how, _simulated(model, references, symbol), chosen)
-    prepared = []
-    series = replace(how, state=how.state or series_state(measured, how))
-    for one in _named(measured):
-        try:
-            prepared.append(prepare_one(one, series if np.isfinite(one.series) else how, target_grid))
-        except DataError as error:
-            refused.append(str(error))
-    if not prepared:
-        raise DataError(f"none of {len(measured)} spectra can be used: {'; '.join(refused[:5])}")
+    taken = take_in(
+        files,
+        target_grid,
+        how,
+        columns=Columns.parse(columns or ""),
+        references=[_reference(text) for text in align or ()],
+        simulated=lambda absorber: _simulated(model, references, absorber),
+        series=None if series is None else "" if series == "names" else _series_text(series),
+    )
+    prepared, refused, notes = taken.prepared, taken.refused, taken.notes
     write_set(prepared_set(prepared, target_grid, notes), out)
     sensitivity = None if model is None else _axis_sensitivity(model, target_grid, np.stack([p.mu for p in prepared]))
     if as_json:
@@ -180,50 +168,26 @@ def _ranges(pre: str | None, post: str | None, degree: int | None) -> Ranges | N
     return Ranges(before[0], before[1], behind[0], behind[1], degree)
 
 
-def _aligned(
-    texts: Sequence[str], how: Preparation, simulated: SpectraSet, columns: Any
-) -> tuple[Preparation, list[str]]:
-    """The preparation with the shift that references ask for, and lines that say so."""
-    from engine.experiment.preparing import element_shift
-    from engine.experiment.reading import read_measured
-
-    if how.shift_ev:
-        raise ConfigError("--align finds the shift; leave out --shift-ev")
-    pairs = []
-    for text in texts:
-        name, found, material = text.rpartition("=")
-        if not found or not name:
-            raise ConfigError(f"--align is '{text}'; need FILE=MATERIAL")
-        spectra = read_measured(Path(name), columns, how.element)
-        if len(spectra) != 1:
-            raise DataError(f"{name}: holds {len(spectra)} spectra; a reference is one")
-        mine = (simulated.material_id == material) | (simulated.site_id == material)
-        if not mine.any():
-            raise DataError(f"--align {text}: the simulated set has no material or site '{material}'")
-        pairs.append((spectra[0], simulated.mu[mine].mean(axis=0, dtype=np.float64)))
-    shift = element_shift(pairs, how, simulated.energy_ev)
-    notes = [
-        f"reference {r.name}: shift {r.shift_ev:+.3f} eV leaves {r.rmse:.4f}" + (
-            "" if np.isnan(r.at_zero) else f" (unshifted {r.at_zero:.4f})"
-        )
-        for r in shift.references
-    ]  # fmt: skip
-    count = len(shift.references)
-    notes.append(
-        f"{how.element} energies: shift {shift.shift_ev:+.3f} eV from {count} reference{'s' if count > 1 else ''}"
-        + (f", {shift.spread_ev:.3f} eV apart" if count > 1 else "")
-    )
-    return replace(how, shift_ev=shift.shift_ev), notes
+def _reference(text: str) -> tuple[Path, str]:
+    """File and material of one --align."""
+    name, found, material = text.rpartition("=")
+    if not found or not name:
+        raise ConfigError(f"--align is '{text}'; need FILE=MATERIAL")
+    return Path(name), material
 
 
-def _named(measured: Sequence[Measured]) -> list[Measured]:
-    """The spectra with unique names: repeats get a number."""
-    seen: dict[str, int] = {}
-    out = []
-    for one in measured:
-        seen[one.name] = seen.get(one.name, 0) + 1
-        out.append(one if seen[one.name] == 1 else replace(one, name=f"{one.name} ({seen[one.name]})"))
-    return out
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _series_text(path: str) -> str:
+    from engine.io.files import check_file
+
+    check_file(Path(path), MAX_SERIES_BYTES)
+    return Path(path).read_text(encoding="utf-8-sig", errors="replace")
 
 
 def _axis_sensitivity(model: Path, grid_ev: FloatArray, mu: FloatArray) -> tuple[tuple[str, ...], FloatArray]:

@@ -25,13 +25,14 @@ NEGATIVE, DIPS = -0.1, -0.03
 
 @dataclass(frozen=True)
 class Preparation:
-    """How to prepare: E0 rule, fits (None: as xraylarch chooses), flattening, shift in eV, and what is declared.
+    """How to prepare: E0 by rule or chosen, fits (None: as xraylarch chooses), flattening, shift, declarations.
 
     kind and state are those of every spectrum where they are given; None takes what each file says and shows.
     """
 
     element: str
     e0_rule: E0Rule = "half height"
+    e0_ev: float | None = None
     ranges: Ranges | None = None
     flatten: bool = False
     shift_ev: float = 0.0
@@ -79,8 +80,8 @@ def normalised_of(spectrum: Measured, how: Preparation) -> tuple[Measured, Norma
     """A spectrum checked and normalised, before any shift; DataError with the reason when it cannot be used."""
     sound = checked(spectrum, how.element)
     found = normalise(
-        sound.energy_ev, sound.mu, how.element, e0_rule=how.e0_rule, ranges=how.ranges, flatten=how.flatten,
-        state=how.state, name=sound.name,
+        sound.energy_ev, sound.mu, how.element, e0_rule=how.e0_rule, e0_ev=how.e0_ev, ranges=how.ranges,
+        flatten=how.flatten, state=how.state, name=sound.name,
     )  # fmt: skip
     return sound, found
 

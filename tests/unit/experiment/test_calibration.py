@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from engine.errors import ConfigError, DataError
-from engine.experiment.calibration import MEASURES, Calibrated, Predictor, covered, fit_ensemble, fit_predictor
+from engine.experiment.calibration import Predictor, fit_ensemble, fit_predictor
 from engine.experiment.conformal import grouped_p_values, grouped_quantile
+from engine.experiment.prediction import MEASURES, Calibrated, covered
 from engine.io import read_set, write_set
 from engine.model.config import make_config
 from engine.model.latent_model import load_member

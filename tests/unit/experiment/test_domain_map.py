@@ -15,17 +15,18 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from engine.errors import ConfigError, DataError
-from engine.experiment.domain_map import (
+from engine.experiment.domain_map import map_domain
+from engine.experiment.mixtures import (
     Basis,
+    alternate,
     ambiguity,
     basis_from_clusters,
     basis_from_sites,
     combination_fit,
     factorise,
-    map_domain,
+    map_flags,
     rank_scan,
 )
-from engine.experiment.map_command import map_flags
 from engine.io import read_set, write_set
 from engine.spectra import SpectraSet
 from tests.command import rankaae
@@ -132,6 +133,15 @@ def test_combination_fit_and_factorisation_find_the_mixture() -> None:
     factors, found, left = factorise(weights @ spectra, spectra)
     np.testing.assert_allclose(factors @ found, weights @ spectra, atol=0.02)
     assert left.max() < 0.01
+
+
+def test_alternating_least_squares_finds_mixtures_with_weights_that_sum_to_one() -> None:
+    weights, spectra = mixtures(), components()
+    found, own, left = alternate(weights @ spectra, spectra + 0.02)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-9)
+    assert (own >= 0).all()
+    assert left.max() < 0.01
+    np.testing.assert_allclose(found, weights, atol=0.05)
 
 
 def test_bases_say_where_they_came_from() -> None:
