@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explorer.frame import COOKIE
 from tests.browser import CHROMIUM, FLAGS, Server, launch
 
 
@@ -113,6 +114,12 @@ class Tab:
         """Points (n, 2) in pixels of a curve of the latent player; (0, 2) while it is not drawn."""
         drawn = self.page.locator(f".player .chart path.{name}").first.get_attribute("d") or ""
         return np.array(re.findall(r"(-?[\d.]+),(-?[\d.]+)", drawn), dtype=float).reshape(-1, 2)
+
+    def saved(self, server: Server) -> dict[str, Any]:
+        """The state that the autosave of this browser holds now; empty before the first."""
+        keys = [cookie["value"] for cookie in self.page.context.cookies() if cookie["name"] == COOKIE]
+        path = server.workspace / "sessions" / f"{keys[0] if keys else 'none'}.json"
+        return json.loads(path.read_text(encoding="utf-8"))["state"] if path.is_file() else {}
 
     def wait(self, true: Callable[[], bool], seconds: float = 30) -> None:
         """Waits until something is true of the page."""

@@ -75,12 +75,12 @@ def values(tab: Any) -> list[float]:
     return [float(one.input_value()) for one in tab.page.get_by_role("slider").all()]
 
 
-def move(tab: Any, place: int, presses: int) -> None:
-    """Moves a slider by its keyboard and waits until the server has the point."""
+def move(tab: Any, server: Any, place: int, presses: int) -> None:
+    """Moves a slider by its keyboard and waits until the server has the point, as a step that can be undone."""
     for _ in range(presses):
         slider(tab, place).press("ArrowRight")
-    tab.wait(lambda: tab.page.get_by_role("button", name="Undo").is_enabled())
-    tab.page.wait_for_timeout(700)
+    tab.wait(lambda: tab.saved(server).get("latent") == values(tab))
+    assert tab.page.get_by_role("button", name="Undo").is_enabled()
 
 
 def choose(tab: Any, label: str, option: str) -> None:
@@ -101,13 +101,13 @@ def saved(tab: Any, action: Callable[[], None]) -> tuple[str, bytes]:
 
 def test_undo_and_redo_go_back_and_forth_and_keys_choose_parts(tab: Any, server: Any) -> None:
     start = values(tab)
-    move(tab, 0, 4)
-    moved = values(tab)
+    move(tab, server, 0, 4)
+    moved, drawn = values(tab), tab.curve("now")
     assert moved[0] > start[0]
     here = tab.page.get_by_role("combobox", name="Member").inner_text()
     choose(tab, "Member", "seed 1" if "seed 0" in here else "seed 0")
     tab.wait(lambda: tab.page.get_by_role("combobox", name="Member").inner_text() != here)
-    tab.page.wait_for_timeout(1500)
+    tab.wait(lambda: not np.array_equal(tab.curve("now"), drawn))
     press(tab, "Undo")
     tab.wait(lambda: tab.page.get_by_role("combobox", name="Member").inner_text() == here)
     assert values(tab) == moved
@@ -131,7 +131,7 @@ def test_undo_and_redo_go_back_and_forth_and_keys_choose_parts(tab: Any, server:
 def test_a_link_opens_the_same_view_and_bad_parameters_fall_away_one_by_one(
     tab: Any, server: Any, open_tab: Callable[..., Any]
 ) -> None:
-    move(tab, 1, 5)
+    move(tab, server, 1, 5)
     point = values(tab)
     press(tab, "Share")
     field = tab.page.get_by_label("Link to this view")
@@ -158,7 +158,7 @@ def test_a_link_opens_the_same_view_and_bad_parameters_fall_away_one_by_one(
 def test_a_session_file_and_a_reload_bring_back_point_journal_and_notes(
     tab: Any, server: Any, open_tab: Callable[..., Any]
 ) -> None:
-    move(tab, 0, 3)
+    move(tab, server, 0, 3)
     point = values(tab)
     tab.page.get_by_label("Open contextbar").click()
     notes = tab.page.get_by_label("Notes")
@@ -176,11 +176,12 @@ def test_a_session_file_and_a_reload_bring_back_point_journal_and_notes(
     compile(script, name, "exec")
     assert b"load_member(run, " in script
     tab.page.keyboard.press("Escape")
-    tab.page.wait_for_timeout(1200)
+    tab.wait(lambda: tab.saved(server)["latent"] == point)
     tab.page.reload()
     tab.wait(lambda: len(tab.curve("now")) == 48, 60)
     tab.wait(lambda: values(tab) == point)
-    assert tab.page.get_by_label("Notes").count() == 0 or HOSTILE in tab.page.get_by_label("Notes").input_value()
+    tab.page.get_by_label("Open contextbar").click()
+    tab.wait(lambda: HOSTILE in notes.input_value())
 
     other = open_tab(server)
     session["state"] |= {"run": "made", "spectra": "x"}

@@ -35,7 +35,7 @@ def test_from_a_dropped_file_to_a_moving_spectrum(
     start_training(tab, seeds=2, epochs=40)
     tab.wait(lambda: [len(curve) >= 2 for curve in tab.data("ys", beside="seed")] == [True, True], 60)
     tab.see("/epoch \\d+ of 40/")
-    tab.see("has finished", 60)
+    tab.see("has finished", 180)
     tab.see("Scores on the test part")
     losses = np.array(tab.data("ys", beside="seed"))
     assert losses.shape == (2, 40)
@@ -51,7 +51,7 @@ def test_from_a_dropped_file_to_a_moving_spectrum(
     slider.focus()
     for _ in range(12):
         slider.press("ArrowRight")
-    tab.see("0.60")
+    tab.wait(lambda: tab.page.locator(".axis .value").first.inner_text() == "0.60")
     tab.wait(lambda: np.abs(tab.curve("now") - before).max() > 1)
     assert np.ptp(tab.curve("difference")[:, 1]) > 1
     assert np.array_equal(tab.curve("baseline"), before)

@@ -60,7 +60,7 @@ def test_nearest_sites_follow_a_slider_and_a_row_marks_its_site(
     tab.wait(lambda: rows.nth(2).get_attribute("class") == "marked", 10)
     tab.wait(lambda: np.argmax(tab.data("width", beside="distance")) == 2, 10)
     tab.part("Data")
-    tab.see("/A.*1 site/")
+    tab.see("/A: 1 site of 1 material/")
     tab.part("Latent")
     tab.page.get_by_role("button", name=f"Mark {chosen}").press("Enter")
     tab.wait(lambda: rows.nth(2).get_attribute("class") == "", 10)

@@ -19,9 +19,14 @@ def test_opens_on_the_real_set_where_it_is_found(
     tab = open_tab(server)
     tab.see("120 sites of 40 materials")
     tab.wait(lambda: len(tab.data("median")) == 64)
-    for part, words in {"Train": "No training yet", "Latent": "No finished training yet", "Data": "OS"}.items():
+    for part, words in {
+        "Train": "No training yet",
+        "Latent": "No finished training yet",
+        "Data": "First shell",
+    }.items():
         tab.part(part)
         tab.see(words)
+    tab.wait(lambda: tab.saved(server).get("tab") == "Data")
     tab.page.reload()
     tab.see("120 sites of 40 materials")
     assert tab.errors == []
