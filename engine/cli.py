@@ -19,6 +19,7 @@ from engine.experiment.map_command import map_domain
 from engine.experiment.predict_command import predict
 from engine.experiment.prepare_command import prepare
 from engine.progress import Progress
+from engine.study.suggest_command import suggest
 
 if TYPE_CHECKING:
     from engine.spectra import GridSpec, SpectraSet
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(prepare)
 app.command()(map_domain)
 app.command()(predict)
+app.command()(suggest)
 app.command()(atlas)
 app.command("fetch-mp")(fetch_mp)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]

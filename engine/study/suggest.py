@@ -1,0 +1,189 @@
+"""Which descriptor to try next with a run: candidates from its set and from the user, judged on validation data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from engine.analysis.ceiling import Ceiling, supervised_ceiling
+from engine.analysis.comparison import amplitude
+from engine.analysis.descriptor_correlation import chance_level
+from engine.analysis.discovery import (
+    PERMUTATIONS,
+    Candidate,
+    Swap,
+    Unexplained,
+    axis_variance,
+    best_swaps,
+    rank_candidates,
+)
+from engine.analysis.scores import rank_correlation
+from engine.errors import ConfigError
+from engine.model.examine import SAMPLES
+from engine.model.latent_model import LatentModel, load_members, traverse_axis
+from engine.model.run import Run
+from engine.spectra import SpectraSet, Split
+from engine.structures import with_noise
+
+ALPHA = 0.01
+MOST_SITES = 2000
+NOISE = "NOISE"
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Used:
+    """One descriptor of the run: its axis' |SRCC| on validation (median over members), its supervised ceiling, and the
+    share of the variance of validation spectra that no other used descriptor explains."""
+
+    name: str
+    srcc: float
+    ceiling: float
+    only_share: float
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A candidate, its supervised ceiling, whether it is worth a try, and the used one it could take the place of.
+
+    proposed  p at most 0.01 and a ceiling above chance
+    swap      set where the candidate's ceiling is above that of the one it replaces and the spectra gain
+    """
+
+    candidate: Candidate
+    ceiling: Ceiling
+    proposed: bool
+    swap: Swap | None
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What ``suggest`` found: candidates with the most explained spectrum first; the NOISE control is among them."""
+
+    sites: int
+    members: int
+    used: tuple[Used, ...]
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def proposed(self) -> list[str]:
+        """Names of the candidates worth a try, the best first."""
+        return [one.candidate.name for one in self.proposals if one.proposed]
+
+    @property
+    def swaps(self) -> list[tuple[str, str]]:
+        """(used, candidate) of proposed replacements, the one with the largest gain of spectral variance first."""
+        found = [(one.swap, one.candidate.name) for one in self.proposals if one.swap is not None and one.proposed]
+        return [(swap.out, name) for swap, name in sorted(found, key=lambda pair: -pair[0].gain)]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict."""
+        rows = []
+        for one in self.proposals:
+            row = asdict(one.candidate) | {"ceiling": one.ceiling.srcc, "proposed": one.proposed}
+            rows.append(_plain(row) | {"swap": asdict(one.swap) if one.swap else None})
+        return {
+            "validation_sites": self.sites,
+            "members": self.members,
+            "used": [_plain(asdict(one)) for one in self.used],
+            "candidates": rows,
+            "proposed": self.proposed,
+            "swaps": [{"out": out, "in": name} for out, name in self.swaps],
+        }
+
+
+def suggest(
+    run: Run, extra: pd.DataFrame | None = None, *, permutations: int = 0, progress: Progress | None = None
+) -> Suggestion:
+    """Ranks every descriptor of the run's set that it does not use, and the columns (n, c) of ``extra``.
+
+    All on the validation part (at most 2,000 sites of it); ceilings and spectral shares are learned on the training
+    part. ``permutations`` is 4,999, or more where many candidates need them, unless given. ConfigError when nothing is
+    left to try or ``extra`` repeats a column of the set.
+    """
+    spectra, split, names = run.spectra(), run.split(), list(run.config().descriptors)
+    table = with_noise(_candidates(spectra, names, extra), spectra.site_id.tolist())
+    everything = pd.concat([spectra.descriptors[names], table], axis=1)
+    rows = _some(split.validation, spectra.material_id)
+    members = load_members(run)
+    left = [unexplained(member, spectra, rows) for member in members]
+    permutations = permutations or max(PERMUTATIONS, round(2 * table.shape[1] / ALPHA))
+    found = rank_candidates(
+        left, everything.iloc[rows][names], table.iloc[rows], spectra.material_id[rows], permutations=permutations
+    )
+    ceilings: dict[str, Ceiling] = {}
+    for done, name in enumerate(everything):
+        if progress is not None:
+            progress(done, everything.shape[1], str(name))
+        ceilings[str(name)] = held_out_ceiling(spectra, everything[name].to_numpy(), split)
+    parts = [(everything.iloc[part], spectra.mu[part]) for part in (split.train, split.validation)]
+    only, swaps = best_swaps(parts[0], parts[1], names, [one.name for one in found if not math.isnan(one.p)])
+    proposals = tuple(
+        Proposal(one, ceilings[one.name], is_proposed(one, ceilings[one.name]), _worthwhile(one, swaps, ceilings))
+        for one in found
+    )
+    latent = [member.encode(spectra.mu[rows]) for member in members]
+    used = []
+    for i, name in enumerate(names):
+        labels = everything[name].to_numpy()[rows]
+        srcc = float(np.median([abs(rank_correlation(z[:, i], labels)) for z in latent]))
+        used.append(Used(name, srcc, ceilings[name].srcc, only[name]))
+    return Suggestion(rows.size, len(members), tuple(used), proposals)
+
+
+def unexplained(member: LatentModel, spectra: SpectraSet, rows: npt.NDArray[np.intp]) -> Unexplained:
+    """What one member leaves over on the sites ``rows`` of its set."""
+    mu = spectra.mu[rows]
+    z = member.encode(mu)
+    free = [i for i, axis in enumerate(member.axis_names) if axis.startswith("free ")]
+    ends = [traverse_axis(member, member.axis_names[i], levels=2, samples=SAMPLES).differential for i in free]
+    variance = np.array([axis_variance(amplitude(one)) for one in ends])
+    return Unexplained(z[:, free].astype(np.float64), variance, mu.astype(np.float64) - member.decode(z))
+
+
+def held_out_ceiling(spectra: SpectraSet, values: npt.NDArray[np.floating], split: Split) -> Ceiling:
+    """The supervised ceiling of a descriptor (n,) on the validation part: no choice is made on the test part."""
+    return supervised_ceiling(spectra.mu, values, Split(split.train, split.test, split.validation, split.how, 0))
+
+
+def is_proposed(one: Candidate, ceiling: Ceiling) -> bool:
+    """Whether a candidate is worth a try: what it explains is not chance, and spectra of unseen materials tell it."""
+    return one.p <= ALPHA and ceiling.srcc > chance_level(ceiling.n_test)
+
+
+def _worthwhile(one: Candidate, swaps: Mapping[str, Swap], ceilings: Mapping[str, Ceiling]) -> Swap | None:
+    swap = swaps.get(one.name)
+    return swap if swap and swap.gain > 0 and ceilings[one.name].srcc > ceilings[swap.out].srcc else None
+
+
+def _candidates(spectra: SpectraSet, used: list[str], extra: pd.DataFrame | None) -> pd.DataFrame:
+    table = spectra.descriptors.drop(columns=used)
+    if extra is not None:
+        repeated = [name for name in extra.columns if name in spectra.descriptors.columns]
+        if repeated:
+            raise ConfigError(f"column {repeated[0]} is in the set already; give another name")
+        table = pd.concat([table, extra.reset_index(drop=True)], axis=1)
+    table = table.loc[:, [bool(table[name].notna().any()) for name in table]]
+    if not [name for name in table if name != NOISE]:
+        raise ConfigError("the run uses every descriptor of its set; add columns to try, with --columns or on import")
+    return table
+
+
+def _some(rows: npt.NDArray[np.intp], material_id: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+    """At most about 2,000 of ``rows``, whole materials."""
+    if rows.size <= MOST_SITES:
+        return rows
+    _, group = np.unique(material_id[rows], return_inverse=True)
+    order = np.random.default_rng(0).permutation(group.max() + 1)[group]
+    chosen: npt.NDArray[np.intp] = np.sort(rows[order <= np.sort(order)[MOST_SITES - 1]])
+    return chosen
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
