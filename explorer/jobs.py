@@ -6,43 +6,51 @@ reload or a restart of the server; a process that is gone without a last word is
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import tomli_w
 
-from engine.errors import EngineError, RunError
+from engine.errors import ConfigError, DataError, EngineError, RunError
 from engine.io.ceiling_file import read_ceilings
 from engine.io.files import atomic_target
 from engine.model.run import Run
-from explorer.library import Library
+from explorer.library import Library, is_embedded
 from explorer.messages import tidy
 from explorer.runs import RunEvents
 from explorer.workspace import make_folder, new_id
 
-Kind = Literal["import", "train", "ceiling"]
-State = Literal["starting", "running", "cancelling", "done", "cancelled", "failed", "interrupted"]
-ACTIVE: tuple[State, ...] = ("starting", "running", "cancelling")
+Kind = Literal["import", "train", "ceiling", "map"]
+State = Literal["queued", "starting", "running", "cancelling", "done", "cancelled", "failed", "interrupted"]
+ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "cancelling")
 COMMAND = (sys.executable, "-m", "engine.cli")
 REPOSITORY = Path(__file__).resolve().parents[1]
 NICENESS = 10
+AT_ONCE = "RANKAAE_TRAININGS"
+QUEUE_SECONDS = 0.5
+_STAGE = re.compile(r"(\d+) of (\d+): (.*)")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One command: it makes the set, the run or the ceilings of the same id.
+    """One command: it makes the set, the run, the ceilings or the map of the same id.
 
-    title      what the user calls it · source  the set it trains on, or the file it imports
+    title      what the user calls it · source  the set it trains on or maps, or the file it imports
     arguments  of the command · pid, started  of its latest process, in seconds since 1970
     cancelled  whether the user stopped that process before it could listen to a stop file
+    waiting    whether it is a training whose turn has not come: ``started`` is then when it was asked for
     """
 
     id: str
@@ -53,11 +61,12 @@ class Job:
     pid: int = 0
     started: float = 0.0
     cancelled: bool = False
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a job stands: its state, the epochs of a training, its best validation score, why it ended."""
+    """Where a job stands: its state, epochs of a training or stages of a map, best validation score, why it ended."""
 
     state: State
     epoch: int = 0
@@ -67,17 +76,25 @@ class Status:
 
     @property
     def active(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process lives, or will when its turn comes."""
         return self.state in ACTIVE
 
 
 class JobStore:
-    """The jobs of one workspace, and the library they draw on; one store serves all sessions of a server."""
+    """The jobs of one workspace, and the library they draw on; one store serves all sessions of a server.
+
+    Trainings wait for their turn in the order in which they were asked for; a thread begins them, with or without a
+    page open, and a new store those that an earlier one has left waiting.
+    """
 
     def __init__(self, library: Library) -> None:
         self.library, self.workspace = library, library.workspace
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._events: dict[str, RunEvents] = {}
+        self._lock = threading.Lock()
+        self._watched = False
+        if any(job.waiting for job in self._recorded()):
+            self._watch_queue()
 
     def start_import(self, source: Path, title: str, options: tuple[str, ...] = (), job_id: str = "") -> Job:
         """Imports ``source`` into a new set; ``options`` go to the command. RunError when it cannot be started."""
@@ -88,13 +105,13 @@ class JobStore:
         return self._launch(Job(job_id, "import", title, source.name, arguments))
 
     def start_training(self, set_id: str, settings: dict[str, Any], title: str) -> Job:
-        """Trains on the set ``set_id`` with ``settings`` (names of TrainConfig) into a new run."""
+        """Trains on the set ``set_id`` with ``settings`` (names of TrainConfig) into a new run, when its turn comes."""
         job_id = new_id("run")
         make_folder(self.workspace.runs)
         given = self.workspace.job_path(job_id) / "settings.toml"
         make_folder(given.parent)
         _write(given, tomli_w.dumps(settings))
-        return self._launch(Job(job_id, "train", title, set_id, self._train(job_id, set_id, given)))
+        return self._queue(Job(job_id, "train", title, set_id, self._train(job_id, set_id, given)))
 
     def start_ceilings(self, set_id: str, set_hash: str, title: str) -> Job:
         """Computes the supervised ceilings of a set that are not known yet; one process per set at a time."""
@@ -108,6 +125,25 @@ class JobStore:
         only = ("--element", element) if element else ()
         arguments = ("ceiling", str(spectra), *only, "--out", str(out), "--json")
         return self._launch(Job(job_id, "ceiling", title, set_id, arguments))
+
+    def start_map(self, set_id: str, options: tuple[str, ...], title: str) -> Job:
+        """Maps all that is in the file of the set ``set_id``; ``options`` go to the command."""
+        job_id = new_id("map")
+        target = self.workspace.map_path(job_id)
+        make_folder(target.parent)
+        spectra, _ = self.library.source_of(set_id)
+        arguments = ("atlas", str(spectra), "--out", str(target), "--json", *options)
+        return self._launch(Job(job_id, "map", title, set_id, arguments))
+
+    def map_source(self, map_id: str) -> Path | None:
+        """The file whose spectra are on a map, or None where that is not known."""
+        if is_embedded(map_id):
+            return self.library.source_of_map(map_id)
+        job = self._read(map_id)
+        try:
+            return None if job is None else self.library.source_of(job.source)[0]
+        except DataError:
+            return None
 
     def ceilings_path(self, set_hash: str) -> Path:
         """Where the ceilings of the set with this hash are or will be, for whoever opens the set."""
@@ -124,10 +160,16 @@ class JobStore:
         stored = run / "config.toml"
         given = stored if stored.is_file() else self.workspace.job_path(job.id) / "settings.toml"
         arguments = self._train(job.id, job.source, given)
-        return self._launch(replace(job, arguments=(*arguments, "--resume")))
+        return self._queue(replace(job, arguments=(*arguments, "--resume")))
 
     def cancel(self, job: Job) -> None:
         """Stops a job: a training within one epoch through its stop file, anything else by ending its process."""
+        if job.waiting:
+            with self._turn():
+                job = self._read(job.id) or job
+                if job.waiting:
+                    self._record(replace(job, waiting=False, cancelled=True))
+                    return
         if not self.status(job).active:
             return
         run = self.workspace.run_path(job.id)
@@ -144,11 +186,7 @@ class JobStore:
 
     def jobs(self) -> list[Job]:
         """Every job that has a record, and every run that the command line made here; newest first."""
-        try:
-            known = {path.parent.name for path in self.workspace.jobs.glob("*/job.json")}
-        except OSError:
-            known = set()
-        found = [job for name in known if (job := self._read(name))]
+        found = self._recorded()
         ids = {job.id for job in found}
         found += [self._from_run(run_id) for run_id in self.workspace.run_ids() if run_id not in ids]
         return sorted(found, key=lambda job: (-job.started, job.id))
@@ -169,6 +207,8 @@ class JobStore:
         """Where ``job`` stands, from its process, its folder and its log."""
         if job.kind == "ceiling":
             return self._ceiling_status(job)
+        if job.kind == "map":
+            return self._map_status(job)
         return self._import_status(job) if job.kind == "import" else self._train_status(job)
 
     def report(self, job_id: str) -> dict[str, Any] | None:
@@ -193,11 +233,26 @@ class JobStore:
             return Status("running", len(read_ceilings(self.ceilings_path(set_hash), set_hash)))
         return Status("done") if self.report(job.id) else self._ended_early(job, Status("interrupted"))
 
+    def _map_status(self, job: Job) -> Status:
+        """``epoch`` counts the stages that are done; ``message`` names the one that is under way."""
+        if self._alive(job):
+            lines = _lines(self.workspace.job_path(job.id) / "log.txt")
+            found = [match for line in lines if (match := _STAGE.fullmatch(line))]
+            if not found:
+                return Status("starting")
+            done, total, stage = found[-1].groups()
+            return Status("running", int(done), int(total), message=stage)
+        if self.workspace.map_path(job.id).is_file():
+            return Status("done")
+        return self._ended_early(job, Status("interrupted"))
+
     def _train_status(self, job: Job) -> Status:
         events = self.events(job.id)
         run = self.workspace.run_path(job.id)
         epochs = int(events.start["epochs"]) if events.start else 0
         now = Status("interrupted", _epoch_of(events), epochs, events.best_validation())
+        if job.waiting:
+            return replace(now, state="queued")
         answered = events.start is not None and events.start["time"] >= job.started
         ended = events.end if answered else None
         if ended is not None and ended["status"] == "done":
@@ -232,10 +287,66 @@ class JobStore:
         out = self.workspace.run_path(job_id)
         return ("train", str(spectra), *only, "--config", str(settings), "--out", str(out), "--json")
 
+    def _queue(self, job: Job) -> Job:
+        """Puts a training at the end of the queue and begins it if its turn has come already."""
+        trainings_at_once()
+        with self._turn():
+            self._record(replace(job, pid=0, started=time.time(), cancelled=False, waiting=True))
+        if self._begin_waiting():
+            self._watch_queue()
+        return self._read(job.id) or job
+
+    def _begin_waiting(self) -> bool:
+        """Begins the trainings whose turn has come; whether others still wait."""
+        with self._turn():
+            trainings = [job for job in self._recorded() if job.kind == "train"]
+            waiting = sorted((job for job in trainings if job.waiting), key=lambda job: job.started)
+            busy = sum(self._alive(job) for job in trainings if not job.waiting)
+            free = max(trainings_at_once() - busy, 0)
+            for job in waiting[:free]:
+                try:
+                    self._launch(job)
+                except RunError as error:
+                    _write(self.workspace.job_path(job.id) / "log.txt", f"error: {error}\n")
+                    self._record(replace(job, waiting=False))
+            more = len(waiting) > free
+            self._watched &= more
+            return more
+
+    def _watch_queue(self) -> None:
+        """Looks after the queue in a thread until nobody waits."""
+        with self._lock:
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._watch, name="training-queue", daemon=True).start()
+
+    def _watch(self) -> None:
+        more = True
+        while more:
+            time.sleep(QUEUE_SECONDS)
+            with suppress(EngineError):
+                more = self._begin_waiting()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keeps the queue to one thread, also among servers that share the workspace."""
+        make_folder(self.workspace.jobs)
+        with self._lock, (self.workspace.jobs / ".queue").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _recorded(self) -> list[Job]:
+        """Every job that has a record."""
+        try:
+            names = [path.parent.name for path in self.workspace.jobs.glob("*/job.json")]
+        except OSError:
+            return []
+        return [job for name in names if (job := self._read(name))]
+
     def _launch(self, job: Job) -> Job:
         folder = self.workspace.job_path(job.id)
         make_folder(folder)
-        job = replace(job, started=time.time(), cancelled=False)
+        job = replace(job, started=time.time(), cancelled=False, waiting=False)
         try:
             with (folder / "log.txt").open("wb") as log, (folder / "output.json").open("wb") as output:
                 process = subprocess.Popen(
@@ -284,6 +395,14 @@ class JobStore:
         return job.pid > 0 and process_lives(job.pid, job.started)
 
 
+def trainings_at_once() -> int:
+    """How many trainings run beside one another: RANKAAE_TRAININGS, or one; ConfigError when that is no number."""
+    text = os.environ.get(AT_ONCE, "1")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 64):
+        raise ConfigError(f"the environment variable {AT_ONCE} is '{text}'; need a whole number from 1 to 64")
+    return int(text)
+
+
 def process_lives(pid: int, since: float) -> bool:
     """Whether process ``pid`` runs and is the one that ran at ``since``: a later process may have got its number."""
     try:
@@ -329,14 +448,19 @@ def _epoch_of(events: RunEvents) -> int:
 
 def _complaint(log: Path) -> str:
     """The one-line error at the end of a command's log, or the last line of a traceback; "" without either."""
-    try:
-        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    except OSError:
-        return ""
+    lines = _lines(log)
     for line in reversed(lines):
         if line.startswith("error: "):
             return line.removeprefix("error: ")
     return lines[-1] if any(line.startswith("Traceback ") for line in lines) else ""
+
+
+def _lines(log: Path) -> list[str]:
+    """The lines of a command's log that are not empty."""
+    try:
+        return [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return []
 
 
 def _write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.embedded.manifest import Embedded, StoredModel
+from engine.embedded.manifest import Embedded, StoredModel, StoredSet
 from engine.errors import DataError
 from engine.io import load_set
 from engine.spectra import SpectraSet
@@ -40,6 +40,10 @@ class Library:
         """Title by id of every embedded model."""
         models = self.embedded.models if self.embedded else ()
         return {f"{PREFIX}{model.name}": _title(model) for model in models}
+
+    def embedded_maps(self) -> dict[str, str]:
+        """Title by id of every embedded map."""
+        return {f"{PREFIX}{stored.name}": stored.name for stored in self._mapped()}
 
     def first_embedded_set(self) -> str:
         """Id of the embedded set to open first: one with a model, Cu oxides if it can be; "" without any."""
@@ -97,6 +101,28 @@ class Library:
     def run_path(self, run_id: str) -> Path:
         """The run folder of a model or a training."""
         return self._model(run_id).path if is_embedded(run_id) else self.workspace.run_path(run_id)
+
+    def map_path(self, map_id: str) -> Path:
+        """The file of a map."""
+        if not is_embedded(map_id):
+            return self.workspace.map_path(map_id)
+        stored = self._mapped_set(map_id)
+        assert stored.atlas is not None
+        return stored.atlas.path
+
+    def source_of_map(self, map_id: str) -> Path:
+        """The file of the embedded set that an embedded map is of."""
+        stored = self._mapped_set(map_id)
+        return stored.file_of(stored.elements[0]).path
+
+    def _mapped(self) -> list[StoredSet]:
+        return [stored for stored in self.embedded.sets if stored.atlas] if self.embedded else []
+
+    def _mapped_set(self, map_id: str) -> StoredSet:
+        found = next((stored for stored in self._mapped() if f"{PREFIX}{stored.name}" == map_id), None)
+        if found is None:
+            raise DataError(f"'{map_id}' is not among the embedded maps")
+        return found
 
     def _model(self, run_id: str) -> StoredModel:
         models = self.embedded.models if self.embedded else ()

@@ -33,6 +33,7 @@ class ExplorerState(param.Parameterized):
     spectra = param.Parameter(default=None, doc="The open SpectraSet, or None.")
     sets = param.Dict(default={}, doc="Title by id of every set: the workspace's, newest first, and the embedded ones.")
     runs = param.Dict(default={}, doc="Title by id of every model to look at, in the same order.")
+    maps = param.Dict(default={}, doc="Title by id of every map to look at, in the same order.")
     jobs = param.Dict(default={}, doc="(Job, Status) by id of every job in the workspace, newest first.")
 
     def look(self, store: JobStore) -> dict[str, tuple[Status, Status]]:
@@ -54,8 +55,17 @@ class ExplorerState(param.Parameterized):
             changes["jobs"] = now
         if "jobs" in changes or not self.runs:
             changes["runs"] = _finished(store, now) | library.embedded_models()
+        maps = {map_id: now[map_id][0].title if map_id in now else map_id for map_id in store.workspace.map_ids()}
+        maps |= library.embedded_maps()
+        if list(maps.items()) != list(self.maps.items()):
+            changes["maps"] = maps
         self.param.update(**changes)
         return changed
+
+    def queue(self) -> list[Job]:
+        """The trainings that wait for their turn, in the order in which they will begin."""
+        waiting = [job for job, status in self.jobs.values() if status.state == "queued"]
+        return sorted(waiting, key=lambda job: job.started)
 
     def trainings(self) -> list[tuple[Job, Status]]:
         """Every training, newest first."""

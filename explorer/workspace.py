@@ -3,7 +3,8 @@
     uploads/<id>/<name>      dropped files; the folder's name is generated, the file's is reduced to safe characters
     sets/<id>.parquet        imported sets, with their structures beside them
     runs/<id>/               run folders of the engine
-    jobs/<id>/               job.json, settings.toml, log.txt, output.json of the command that makes the set or run <id>
+    maps/<id>/atlas.parquet  maps of sets
+    jobs/<id>/               job.json, settings.toml, log.txt, output.json of the command that makes a set, run, map
 
 ``RANKAAE_WORKSPACE`` names the folder; without it, it is ``.rankaae-explorer`` in the home folder. All sessions of a
 server share it, and sets and runs that the command line writes there are found as well.
@@ -24,6 +25,7 @@ from engine.io.structures import SUFFIX as STRUCTURES
 VARIABLE = "RANKAAE_WORKSPACE"
 REAL_DATA_VARIABLE = "RANKAAE_REAL_DATA"
 REAL_SET = "cu_feff"
+MAP = "atlas.parquet"
 MAX_UPLOAD_MB = 200
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -44,6 +46,10 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def maps(self) -> Path:
+        return self.root / "maps"
+
+    @property
     def jobs(self) -> Path:
         return self.root / "jobs"
 
@@ -54,6 +60,10 @@ class Workspace:
     def run_path(self, run_id: str) -> Path:
         """Where the run ``run_id`` is or will be."""
         return self.runs / checked(run_id)
+
+    def map_path(self, map_id: str) -> Path:
+        """Where the map ``map_id`` is or will be."""
+        return self.maps / checked(map_id) / MAP
 
     def job_path(self, job_id: str) -> Path:
         """Where the record of the job ``job_id`` is or will be."""
@@ -67,6 +77,10 @@ class Workspace:
     def run_ids(self) -> list[str]:
         """Every run folder that is there, newest first."""
         return [path.parent.name for path in _newest_first(self.runs, "*/config.toml")]
+
+    def map_ids(self) -> list[str]:
+        """Every map that is there, newest first."""
+        return [path.parent.name for path in _newest_first(self.maps, f"*/{MAP}")]
 
     def save_upload(self, name: str, content: bytes) -> Path:
         """Keeps a dropped file; DataError when it is empty or too large, RunError when it cannot be written."""

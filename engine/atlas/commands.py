@@ -36,6 +36,7 @@ def atlas(
     metric: Annotated[str, typer.Option(help="euclidean, manhattan, chebyshev, cosine or correlation.")] = "euclidean",
     seed: Annotated[int, typer.Option(help="Seed of the draw and of the map.")] = 1579,
     fast: Annotated[bool, typer.Option("--fast", help="All threads; the map differs a little each time.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="UMAP on an NVIDIA GPU by cuML, which must be installed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Clean spectra of many elements and map them in two dimensions, with scores and an account of every step.
@@ -60,10 +61,10 @@ def atlas(
         fraction=PRESETS[preset] if fraction is None else fraction,
         seed=seed,
     )
-    how = Embedding(method, neighbours, min_dist, metric, seed, fast)  # type: ignore[arg-type]  # checked there
+    how = Embedding(method, neighbours, min_dist, metric, seed, fast, gpu)  # type: ignore[arg-type]  # checked there
     check_target(out)
     with Progress("mapping") as progress:
-        made = make_atlas(path, rules, how, code=code, progress=progress)
+        made = make_atlas(path, rules, how, code=code, progress=_say_stage if as_json else progress)
     write_atlas(made.atlas, out)
     scores = dict(made.atlas.scores)
     if as_json:
@@ -76,6 +77,11 @@ def atlas(
     print_text(
         "\n".join([*made.report.lines(), *score_lines(scores), times, f"wrote {out}: {len(made.atlas.xy)} sites"])
     )
+
+
+def _say_stage(done: int, total: int, stage: str) -> None:
+    """Progress for the program that started the command: a line on stderr."""
+    typer.echo(f"{done} of {total}: {stage}", err=True)
 
 
 def fetch_mp(

@@ -23,6 +23,7 @@ class Embedding:
     neighbours, min_dist, metric   of UMAP (McInnes, Healy and Melville 2018); principal components take no notice
     seed     a seeded map is the same again on one machine, on one thread
     fast     UMAP on all threads, without the seed: a little different each time
+    gpu      UMAP on an NVIDIA GPU by cuML (RAPIDS), where that is installed; other code, so another map than on the CPU
     """
 
     method: Literal["umap", "densmap", "pca"] = "umap"
@@ -31,6 +32,7 @@ class Embedding:
     metric: str = "euclidean"
     seed: int = 1579
     fast: bool = False
+    gpu: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -39,6 +41,8 @@ class Embedding:
             raise ConfigError(f"metric is '{self.metric}'; need one of {', '.join(METRICS)}")
         if self.neighbours < 2 or not 0 <= self.min_dist <= 1:
             raise ConfigError(f"{self.neighbours} neighbours, min_dist {self.min_dist}; need from 2, and 0 to 1")
+        if self.gpu and self.method != "umap":
+            raise ConfigError(f"{self.method} is not made on a GPU; take umap, or leave gpu out")
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed is {self.seed}; need 0 to {2**32 - 1}")
 
@@ -53,7 +57,9 @@ def embed(mu: FloatArray, how: Embedding) -> npt.NDArray[np.float32]:
 
 
 def reducer(how: Embedding) -> Any:
-    """umap-learn's reducer, not yet fitted; ConfigError when it is not installed."""
+    """umap-learn's reducer, or cuML's for a GPU, not yet fitted; ConfigError when it is not installed."""
+    if how.gpu:
+        return _on_gpu(how)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of packages that umap-learn could use and does not find
@@ -67,6 +73,22 @@ def reducer(how: Embedding) -> Any:
         densmap=how.method == "densmap",
         random_state=None if how.fast else how.seed,
         n_jobs=-1 if how.fast else 1,
+    )
+
+
+def _on_gpu(how: Embedding) -> Any:
+    """cuML's reducer: of the two libraries for GPUs the one that needs no torch, which this package does not import."""
+    try:
+        from cuml.manifold import UMAP
+    except ImportError as error:
+        raise ConfigError(
+            "maps on a GPU need cuML and an NVIDIA GPU; install cuML as docs.rapids.ai says, or leave gpu out"
+        ) from error
+    return UMAP(
+        n_neighbors=how.neighbours,
+        min_dist=how.min_dist,
+        metric=how.metric,
+        random_state=None if how.fast else how.seed,
     )
 
 

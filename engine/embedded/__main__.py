@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from engine.embedded.build import build_set
-from engine.embedded.manifest import data_folder, read_embedded
+from engine.embedded.manifest import data_folder, put_map, read_embedded
 from engine.embedded.recipes import RECIPES, recipe_of
 from engine.errors import DataError, EngineError
 
@@ -72,6 +72,36 @@ def train(
     )  # fmt: skip
     for model in done:
         typer.echo(f"{model.name}: {model.bytes / 1e6:.1f} MB{', kept as it was' if model.kept else ''}")
+
+
+@app.command(name="map")
+def make_map(
+    name: Annotated[str, typer.Argument(help="A set of one file that is named in OUT/manifest.toml.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the set; the map goes beside it.")],
+    neighbours: Annotated[int, typer.Option(help="Neighbours of UMAP.")] = 94,
+) -> None:
+    """Map a set as rankaae atlas does, and name the map in its manifest; after build, which takes the name out.
+
+    Spectra that are not 1 after their edge are divided by what they are there, not left out: the set's own are
+    normalised above the end of a map's grid, where light elements have fallen far below what they are on it.
+
+    Example: python -m engine.embedded map periodic-47 --out data
+    """
+    from engine.atlas.cleaning import CleaningRules
+    from engine.atlas.commands import score_lines
+    from engine.atlas.embedding import Embedding
+    from engine.atlas.make import make_atlas
+    from engine.atlas.store import write_atlas
+
+    embedded = read_embedded(out)
+    if embedded is None:
+        raise DataError(f"{out}: has no manifest.toml")
+    source, path = embedded.common_file(name), embedded.folder / f"{name}.atlas.parquet"
+    made = make_atlas(source, CleaningRules(absolute="divide"), Embedding(neighbours=neighbours))
+    write_atlas(made.atlas, path)
+    put_map(embedded.folder, name, path)
+    typer.echo("\n".join([*made.report.lines(), *score_lines(dict(made.atlas.scores))]))
+    typer.echo(f"{path.name}: {len(made.atlas.xy)} sites, {path.stat().st_size / 1e6:.1f} MB")
 
 
 @app.command()

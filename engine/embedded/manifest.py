@@ -50,7 +50,10 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class StoredSet:
-    """An embedded set of n ``spectra``: one file per element, ``<name>-<element>.parquet``, or one for all."""
+    """An embedded set of n ``spectra``: one file per element, ``<name>-<element>.parquet``, or one for all.
+
+    ``atlas`` is the file of its map, or None.
+    """
 
     name: str
     title: str
@@ -58,6 +61,7 @@ class StoredSet:
     spectra: int
     elements: tuple[str, ...]
     files: tuple[StoredFile, ...]
+    atlas: StoredFile | None = None
 
     def file_of(self, element: str) -> StoredFile:
         """The file that holds the spectra of ``element``; DataError when the set has none."""
@@ -101,7 +105,8 @@ class Embedded:
     def files(self) -> tuple[StoredFile, ...]:
         """Every file that the manifest names."""
         groups = [stored.files for stored in self.sets] + [model.files for model in self.models]
-        return tuple(file for files in groups for file in files)
+        maps = [stored.atlas for stored in self.sets if stored.atlas]
+        return tuple(file for files in [*groups, maps] for file in files)
 
     def set_of(self, name: str) -> StoredSet:
         """The set called ``name``; DataError lists those there are."""
@@ -117,11 +122,14 @@ class Embedded:
 
     def table(self, name: str) -> StepTable:
         """All elements of a set that is kept in one file, each on energies relative to its own start."""
-        stored = self.set_of(name)
-        path = next((file.path for file in stored.files if file.path.name == f"{name}.parquet"), None)
+        return read_steps(self.common_file(name))
+
+    def common_file(self, name: str) -> Path:
+        """The file of all elements of a set; DataError when it is kept in one file per element."""
+        path = next((file.path for file in self.set_of(name).files if file.path.name == f"{name}.parquet"), None)
         if path is None:
             raise DataError(f"{name}: is kept in one file per element; it has no common table")
-        return read_steps(path)
+        return path
 
 
 def data_folder() -> Path:
@@ -152,6 +160,14 @@ def put_entry(folder: Path, kind: Literal["set", "model"], entry: Mapping[str, A
     content[kind] = sorted([*others, dict(entry)], key=lambda other: str(other.get("name")))
     with atomic_target(folder / MANIFEST) as temporary:
         temporary.write_text(tomli_w.dumps(content), encoding="utf-8")
+
+
+def put_map(folder: Path, name: str, path: Path) -> None:
+    """Names the file ``path`` as the map of the set ``name`` in the manifest of ``folder``."""
+    entry = next((entry for entry in _entries(folder, _read(folder), "set") if entry.get("name") == name), None)
+    if entry is None:
+        raise DataError(f"{folder / MANIFEST}: names no set '{name}'")
+    put_entry(folder, "set", {**entry, "atlas": file_entry(path, folder)})
 
 
 def file_entry(path: Path, folder: Path) -> dict[str, Any]:
@@ -196,6 +212,7 @@ class _Reader:
             spectra=self._get(entry, "spectra", int, where),
             elements=self._list(entry, "elements", str, where),
             files=self._files(entry, where),
+            atlas=self._file(self._get(entry, "atlas", dict, where), where) if "atlas" in entry else None,
         )
         for element in stored.elements:
             if not stored.has_file_of(element):
@@ -218,16 +235,17 @@ class _Reader:
         )
 
     def _files(self, entry: Mapping[str, Any], where: str) -> tuple[StoredFile, ...]:
-        files = []
-        for file in self._list(entry, "files", dict, where):
-            path = self._path(self._get(file, "path", str, where), where)
-            digest = self._get(file, "sha256", str, where)
-            if not _SHA256.fullmatch(digest):
-                raise self._wrong(where, f"sha256 of {path.name} is '{digest}'; need 64 hexadecimal digits")
-            files.append(StoredFile(path, digest, self._get(file, "bytes", int, where)))
+        files = tuple(self._file(file, where) for file in self._list(entry, "files", dict, where))
         if not files:
             raise self._wrong(where, "files is empty; need at least one")
-        return tuple(files)
+        return files
+
+    def _file(self, file: Mapping[str, Any], where: str) -> StoredFile:
+        path = self._path(self._get(file, "path", str, where), where)
+        digest = self._get(file, "sha256", str, where)
+        if not _SHA256.fullmatch(digest):
+            raise self._wrong(where, f"sha256 of {path.name} is '{digest}'; need 64 hexadecimal digits")
+        return StoredFile(path, digest, self._get(file, "bytes", int, where))
 
     def _path(self, text: str, where: str) -> Path:
         """A path of the manifest, absolute; DataError when it leaves the folder."""

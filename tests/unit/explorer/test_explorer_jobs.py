@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
 from engine.model.run import Run
 from explorer import jobs
 from explorer.jobs import Job, JobStore, process_lives
 from explorer.library import Library
 from explorer.runs import RunEvents, read_members
+from explorer.state import ExplorerState
 from explorer.workspace import Workspace, safe_name
 from tests.conftest import REPOSITORY
 
@@ -177,6 +178,51 @@ def test_a_training_cancelled_while_it_starts_is_ended(store: JobStore) -> None:
     assert not (store.workspace.run_path(job.id) / "config.toml").exists()
     store.cancel(job)
     wait_state(store, store.jobs()[0], "cancelled")
+
+
+def test_trainings_wait_for_their_turn_and_go_on_with_another_server(store: JobStore) -> None:
+    first, second, third, fourth = (store.start_training("s", {"short": i > 0}, str(i)) for i in range(4))
+    wait_state(store, first, "running")
+    state = ExplorerState()
+    state.look(store)
+    assert [job.title for job in state.queue()] == ["1", "2", "3"]
+    store.cancel(third)
+    assert store.status(store.job(third.id)).state == "cancelled"
+    assert not (store.workspace.run_path(third.id)).exists()
+    again = store.resume(store.job(third.id))
+    state.look(store)
+    assert [job.title for job in state.queue()] == ["1", "3", "2"]
+    assert [status.state for _, status in state.trainings()].count("running") == 1
+
+    other = JobStore(store.library)  # as a restarted server would
+    other.cancel(first)
+    wait(lambda: all(not store.status(job).active for job in store.jobs()), 30)
+    ended = {job.title: (store.status(job).state, job.started) for job in store.jobs()}
+    assert {title: state for title, (state, _) in ended.items()} == {"0": "cancelled", "1": "done", "2": "done", "3": "done"}
+    assert ended["1"][1] < ended["3"][1] < ended["2"][1]
+    assert again.id == third.id
+    assert fourth.waiting
+
+
+def test_how_many_train_at_once_can_be_set(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(jobs.AT_ONCE, "2")
+    made = [store.start_training("s", {"descriptors": ["CN"]}, str(i)) for i in range(3)]
+    assert [job.waiting for job in made] == [False, False, True]
+    monkeypatch.setenv(jobs.AT_ONCE, "two")
+    with pytest.raises(ConfigError, match="RANKAAE_TRAININGS is 'two'; need a whole number from 1 to 64"):
+        store.start_training("s", {}, "x")
+    assert len(store.jobs()) == 3
+    for job in reversed(made):
+        store.cancel(store.job(job.id))
+
+
+def test_a_training_whose_command_cannot_start_leaves_the_queue(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "COMMAND", ("/nowhere/rankaae",))
+    job = store.start_training("s", {}, "x")
+    assert store.status(job).state == "failed"
+    assert "cannot be started" in store.status(job).message
 
 
 def test_runs_of_the_command_line_are_found(store: JobStore) -> None:
