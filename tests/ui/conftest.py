@@ -51,8 +51,10 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         if server.process.poll() is None:
             server.stop()
         for record in server.workspace.glob("jobs/*/job.json"):
+            pid = json.loads(record.read_text())["pid"]
             with suppress(ProcessLookupError):
-                os.killpg(json.loads(record.read_text())["pid"], signal.SIGKILL)
+                if pid:
+                    os.killpg(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
