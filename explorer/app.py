@@ -260,7 +260,7 @@ class Explorer:
     def _say_jobs(self, *_: Any) -> None:
         lines = []
         for job, status in self.state.jobs.values():
-            if not status.active:
+            if not status.active or status.state == "queued":
                 continue
             what = f"{job.title} · {WORDS[status.state]}" if job.kind == "train" else f"{WHAT[job.kind]} {job.title}"
             if status.epochs:
@@ -268,6 +268,9 @@ class Explorer:
             if status.best is not None:
                 what += f" · best validation score {status.best:.3f}"
             lines.append(what)
+        waiting = len(self.state.queue())
+        if waiting:
+            lines.append(f"{waiting} training{'s' * (waiting > 1)} waiting")
         self.jobs_line.object = as_html(f"Jobs: {'; '.join(lines)}" if lines else "Jobs: none running")
 
 

@@ -9,8 +9,7 @@ import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource
 
 from engine.analysis.descriptor_correlation import PAPER_SETS
-from engine.errors import ConfigError
-from engine.model.config import PRESETS
+from engine.model.config import PRESETS, make_config
 from engine.model.run import Run
 from explorer.jobs import Job, JobStore, Status
 from explorer.messages import as_html
@@ -19,10 +18,12 @@ from explorer.runs import MemberInfo, read_members
 from explorer.state import ExplorerState
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
+from explorer.views.settings import SettingsView
 from explorer.views.style import TABLE_STYLE
 
 SPLITS = {"By material: none on two sides": "material", "Random, as published": "random"}
 WORDS = {
+    "queued": "Waiting for its turn",
     "starting": "Starting …",
     "running": "Training",
     "cancelling": "Stopping after this epoch …",
@@ -98,6 +99,7 @@ class TrainView(pn.viewable.Viewer):
         self._layout = pmui.Row(self._form, self._empty, self._right, sizing_mode="stretch_width")
         self._shown: tuple[str, int, int, int] | None = None
         self._scored = ""
+        self._queued: list[str] = []
         self._cancel.on_click(lambda _: self._act(self._store.cancel))
         self._resume.on_click(lambda _: self._act(self._store.resume))
         self._followed.param.watch(lambda _: self._follow(), "value")
@@ -119,12 +121,17 @@ class TrainView(pn.viewable.Viewer):
         self._split = pmui.Select(label="Split", options=SPLITS, value="material", **wide)
         self._start = pmui.Button(label="Start training", variant="contained", disabled=True, **wide)
         self._start.on_click(lambda _: self._begin())
+        self._advanced = SettingsView()
+        self._preset.param.watch(lambda event: self._advanced.show_preset(event.new), "value")
+        self._waiting = pmui.Column(sizing_mode="stretch_width", margin=(8, 0))
         self._form = pmui.Column(
             self._descriptors,
             pmui.Row(self._free, self._seeds, sizing_mode="stretch_width", margin=0),
             pmui.Row(self._preset, self._epochs, sizing_mode="stretch_width", margin=0),
             self._split,
+            self._advanced,
             self._start,
+            self._waiting,
             width=340,
             margin=(8, 8),
         )
@@ -170,9 +177,8 @@ class TrainView(pn.viewable.Viewer):
         with self._notices.guard():
             state = self._state
             names = list(self._descriptors.value)
-            if not names and not self._free.value:
-                raise ConfigError("no latent axis: choose a descriptor, a free axis, or both")
             settings: dict[str, Any] = {
+                **self._advanced.changes,
                 "preset": self._preset.value,
                 "descriptors": names,
                 "free_axes": self._free.value or 0,
@@ -181,6 +187,7 @@ class TrainView(pn.viewable.Viewer):
             }
             if self._epochs.value:
                 settings["epochs"] = self._epochs.value
+            make_config(**settings)
             axes = ", ".join([*names, f"{self._free.value or 0} free"])
             seeds = len(settings["seeds"])
             title = f"{state.sets[state.dataset]}: {axes} · {seeds} seed{'s' * (seeds > 1)} · {settings['preset']}"
@@ -192,12 +199,32 @@ class TrainView(pn.viewable.Viewer):
         """Cancel or Resume for the training that is followed."""
         job, _ = self._state.jobs.get(self._followed.value, (None, None))
         if job is not None:
-            with self._notices.guard():
-                action(job)
-            self._state.look(self._store)
+            self._act_on(job, action)
+
+    def _act_on(self, job: Job, action: Any) -> None:
+        with self._notices.guard():
+            action(job)
+        self._state.look(self._store)
+
+    def _list_waiting(self) -> None:
+        """The queue in its order, each with a way out of it."""
+        queue = self._state.queue()
+        if [job.id for job in queue] == self._queued:
+            return
+        self._queued = [job.id for job in queue]
+        rows: list[Any] = [pn.pane.HTML("<p>Waiting for their turn, next first</p>", stylesheets=[TABLE_STYLE])]
+        for place, job in enumerate(queue, 1):
+            words = pn.pane.HTML(
+                f"<p>{place}. {as_html(job.title)}</p>", stylesheets=[TABLE_STYLE], sizing_mode="stretch_width"
+            )
+            leave = pmui.Button(label="Cancel", size="small", variant="outlined", margin=(2, 10), width=80)
+            leave.on_click(lambda _, job=job: self._act_on(job, self._store.cancel))
+            rows.append(pmui.Row(words, leave, sizing_mode="stretch_width", margin=0))
+        self._waiting.objects = rows if queue else []
 
     def _list_trainings(self) -> None:
         trainings = self._state.trainings()
+        self._list_waiting()
         self._empty.visible, self._right.visible = not trainings, bool(trainings)
         titles = [job.title for job, _ in trainings]
         options = {
@@ -228,6 +255,8 @@ class TrainView(pn.viewable.Viewer):
 
     def _show_status(self, job: Job, status: Status) -> None:
         parts = [WORDS[status.state]]
+        if job.id in self._queued:
+            parts.append(f"{self._queued.index(job.id) + 1} of {len(self._queued)} in the queue")
         if status.epochs:
             parts.append(f"epoch {status.epoch} of {status.epochs}")
         if status.best is not None:
