@@ -122,7 +122,7 @@ class Frame:
         try:
             if "dataset" in taken:
                 state.dataset = taken["dataset"]
-            place_now = {name: taken[name] for name in ("run", "member", "latent") if name in taken}
+            place_now = {name: taken[name] for name in ("run", "member", "latent", "columns") if name in taken}
             if "run" in taken and "member" not in taken:
                 place_now["member"] = Run(self._store.library.run_path(taken["run"])).selected()
             if "latent" in taken:

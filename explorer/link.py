@@ -2,7 +2,7 @@
 
 set, run, member, tab    ids, a number, the name of a part
 latent                   numbers separated by commas
-descriptors              once per descriptor, in their order
+descriptors, compare     once per descriptor or compared member, in their order
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from explorer.restoring import Values
 
 PARAMETERS = {"set": "dataset", "run": "run", "member": "member", "tab": "tab", "latent": "latent",
-              "descriptors": "descriptors"}  # fmt: skip
+              "descriptors": "descriptors", "compare": "columns"}  # fmt: skip
+LISTS = ("descriptors", "compare")
 LONGEST = 2000
 MOST = 100
 OTHERS = ("bokeh-", "theme")
@@ -28,7 +29,7 @@ def query_of(values: Mapping[str, Any]) -> str:
         value = values.get(field)
         if parameter == "latent" and value:
             pairs.append((parameter, ",".join(f"{number:.6g}" for number in value)))
-        elif parameter == "descriptors":
+        elif parameter in LISTS:
             pairs += [(parameter, str(item)) for item in value or ()]
         elif value or value == 0:
             pairs.append((parameter, str(value)))
@@ -53,7 +54,7 @@ def values_of(arguments: Mapping[str, Iterable[bytes]]) -> tuple[Values, list[st
 
 
 def _read(name: str, texts: list[str]) -> Any:
-    if name == "descriptors":
+    if name in LISTS:
         if len(texts) > MOST:
             raise ValueError(f"need at most {MOST}")
         return texts

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FIELDS = ("dataset", "run", "member", "latent", "descriptors", "selected", "compared")
+FIELDS = ("dataset", "run", "member", "latent", "descriptors", "selected", "compared", "columns")
 """What undo, a link and a session file bring back of the state."""
 
 NAMES = {
@@ -19,8 +19,10 @@ NAMES = {
     "dataset": "set",
     "selected": "selection A",
     "compared": "selection B",
+    "columns": "compared members",
 }
 FARTHEST = 100.0
+MOST_COLUMNS = 6
 MOST_ITEMS = 200_000
 
 Values = dict[str, Any]
@@ -38,7 +40,7 @@ class Known:
 
 
 def place(given: Mapping[str, Any], known: Known, run: str) -> tuple[Values, list[str]]:
-    """Checks dataset, run, member, latent and tab; ``run`` is the model in view where none is given."""
+    """Checks dataset, run, member, latent, columns and tab; ``run`` is the model in view where none is given."""
     taken: Values = {}
     notes: list[str] = []
 
@@ -68,6 +70,10 @@ def place(given: Mapping[str, Any], known: Known, run: str) -> tuple[Values, lis
             refuse(name, problem)
         else:
             taken[name] = given[name] if name == "member" else [float(value) for value in given[name]]
+    if "columns" in given:
+        taken["columns"], problem = _columns(given["columns"], known)
+        if problem:
+            refuse("columns", problem)
     return taken, notes
 
 
@@ -96,6 +102,19 @@ def _member(value: Any, known: Known, run: str) -> str:
     if type(value) is not int or not 0 <= value < count:
         return f"need a number from 0 to {count - 1}"
     return ""
+
+
+def _columns(value: Any, known: Known) -> tuple[list[str], str]:
+    """The members run/member that are here, and what is wrong with the others."""
+    if not isinstance(value, list) or len(value) > MOST_COLUMNS or not all(isinstance(one, str) for one in value):
+        return [], f"need a list of at most {MOST_COLUMNS} members such as RUN/0"
+    kept = [one for one in dict.fromkeys(value) if _is_column(one, known)]
+    return kept, "" if len(kept) == len(value) else "not all of these are here"
+
+
+def _is_column(one: str, known: Known) -> bool:
+    run, _, member = one.rpartition("/")
+    return run in known.runs and member.isascii() and member.isdigit() and not _member(int(member[:9]), known, run)
 
 
 def _latent(value: Any, known: Known, run: str) -> str:

@@ -25,7 +25,7 @@ class ExplorerState(param.Parameterized):
     selected = param.List(default=[], item_type=str, doc="Site ids of selection A in the open set; empty for none.")
     compared = param.List(default=[], item_type=str, doc="Site ids of selection B in the open set; empty for none.")
     columns = param.List(
-        default=[], item_type=str, doc="Members under Compare, each as run/member; others are held to the first."
+        default=[], item_type=str, doc="Members under Compare, each as run/member, as far as they were chosen."
     )
     site = param.String(default="", doc="Site id that the Context shows with its cluster and labels; empty for none.")
     shown = param.List(default=["model"], item_type=str, doc="What plots overlay: of 'model', 'selected', 'compared'.")

@@ -37,7 +37,7 @@ class Examiner(Answers, Protocol):
 
 
 class CompareView(pn.viewable.Viewer):
-    """Chooses ``state.columns`` and shows what ``examiner`` says of them."""
+    """Chooses ``state.columns`` and shows what ``examiner`` says of them, or of two that suggest themselves."""
 
     def __init__(
         self, state: ExplorerState, store: JobStore, notices: Notices, drawing: Drawing, examiner: Examiner
@@ -47,6 +47,7 @@ class CompareView(pn.viewable.Viewer):
         self._drawing, self._examiner = drawing, examiner
         self._active = False
         self._asked = 0
+        self._suggested: list[str] = []
         self._run = pmui.Select(label="Run", options={}, size="small", sizing_mode="stretch_width")
         self._member = pmui.Select(label="Member", options={}, size="small", width=200)
         self._add = pmui.Button(label="Add", variant="contained", size="small", width=90, margin=(10, 10))
@@ -84,9 +85,8 @@ class CompareView(pn.viewable.Viewer):
     def activate(self) -> None:
         """Called when this part comes into view: only then is anything worked out."""
         self._active = True
-        if not self._state.columns:
-            with self._notices.guard():
-                self._state.columns = self._first_columns()
+        with self._notices.guard():
+            self._suggested = self._first_columns()
         self._refresh()
 
     def _list_runs(self) -> None:
@@ -137,10 +137,10 @@ class CompareView(pn.viewable.Viewer):
                 self._state.columns = [*[column.key for column in there], key]
 
     def _remove(self, key: str) -> None:
-        self._state.columns = [one for one in self._state.columns if one != key]
+        self._state.columns = [column.key for column in self._columns()[0] if column.key != key]
 
     def _columns(self) -> tuple[list[Column], list[str]]:
-        return read_columns(self._library, self._state.runs, self._state.columns)
+        return read_columns(self._library, self._state.runs, self._state.columns or self._suggested)
 
     def _refresh(self) -> None:
         """Asks the panel in view about the columns, when the page can be changed: what it shows then comes in order."""
@@ -148,7 +148,7 @@ class CompareView(pn.viewable.Viewer):
             self._drawing.change("compare", self._ask)
 
     def _ask(self) -> None:
-        columns, notes = read_columns(self._library, self._state.runs, self._state.columns)
+        columns, notes = self._columns()
         self._chosen.objects = [self._chip(column) for column in columns]
         panel = self._panels[self._which.value]
         self._asked += 1

@@ -177,7 +177,7 @@ def elements_content(found: Trended, descriptor: str, notes: list[str]) -> Conte
     head = ["Absorber", "Model", "Seed", "E₀ (eV)", "|SRCC|", "F1", "rms of Δμ"]
     line = plots.differential_figure(found, descriptor, own_edge=True, by_element=True)
     grid = Figures(plots.element_grid(found, descriptor), COLUMN_WIDTH)
-    return Content(lines, [grid, Figures([[line]], WIDE), table_html(head, rows)], table)
+    return Content(lines, [grid, Figures([[line]], WIDE), table_html(head, rows, words=3)], table)
 
 
 def one_per_element(columns: Sequence[Column], every: Sequence[RunFacts], descriptor: str) -> list[Column]:
@@ -345,4 +345,4 @@ def chain_html(steps: Steps, table: pd.DataFrame) -> str:
             ]
         )  # fmt: skip
     head = ["Step", "Run", "Seed", "Mean |SRCC|", "RMSE (μ)", "Free axis: max |ρ|", "Free axis: rms of Δμ"]
-    return table_html(head, rows)
+    return table_html(head, rows, words=3)

@@ -26,12 +26,12 @@ MARKS = {1: ("better", "▲"), -1: ("worse", "▼"), 0: ("same", "=")}
 FOUR_DIGITS = ("RMSE", "MAE")
 
 
-def table_html(head: Sequence[str], rows: Sequence[Sequence[str]], chosen: Sequence[int] = ()) -> str:
-    """A table of plain texts, numbers from the second column on; the rows ``chosen`` are bold."""
-    top = "".join(f"<th{_side(i)}>{as_html(cell)}</th>" for i, cell in enumerate(head))
+def table_html(head: Sequence[str], rows: Sequence[Sequence[str]], chosen: Sequence[int] = (), words: int = 1) -> str:
+    """A table of plain texts, the first ``words`` columns words, the others numbers; the rows ``chosen`` are bold."""
+    top = "".join(f"<th{_side(i, words)}>{as_html(cell)}</th>" for i, cell in enumerate(head))
     body = "".join(
         f"<tr{' class=chosen' if place in chosen else ''}>"
-        + "".join(f"<td{_side(i)}>{as_html(cell)}</td>" for i, cell in enumerate(row))
+        + "".join(f"<td{_side(i, words)}>{as_html(cell)}</td>" for i, cell in enumerate(row))
         + "</tr>"
         for place, row in enumerate(rows)
     )
@@ -76,6 +76,6 @@ def _score_cell(rows: pd.DataFrame, place: int, measure: str) -> str:
     return f"<td{_side(1)}>{text}</td>"
 
 
-def _side(place: int) -> str:
-    """The attribute that puts every column but the first to the right."""
-    return ' class="number"' if place else ""
+def _side(place: int, words: int = 1) -> str:
+    """The attribute that puts every column but the first ``words`` to the right."""
+    return ' class="number"' if place >= words else ""
