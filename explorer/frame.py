@@ -52,6 +52,8 @@ class Frame:
         self._export = export
         self.parts: list[str] = list(tabs._names)
         self.autosave = Autosave(store.workspace.root, _cookie())
+        if pn.state.curdoc is not None:
+            pn.state.curdoc.on_session_destroyed(lambda _: self.autosave.release())
         self.toolbar = Toolbar(parts=self.parts, session=self.autosave.key, margin=(0, 4), align="center")
         self.context = ContextView(state, store, notices, drawing)
         self.overlays = OverlaysView(state)
@@ -91,7 +93,8 @@ class Frame:
         self._known_jobs = set(self._state.jobs)
         self._begun = True
         self._note_changes()
-        self._unsaved = False
+        self._unsaved = self.autosave.moved
+        self.look()
 
     def opened(self, take: Callable[[], None]) -> None:
         """Lets a view take a member that has been opened: what it changes belongs to the step that asked for it."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.columns import LETTERS
+
 FIELDS = ("dataset", "run", "member", "latent", "descriptors", "selected", "compared", "columns")
 """What undo, a link and a session file bring back of the state."""
 
@@ -22,7 +24,6 @@ NAMES = {
     "columns": "compared members",
 }
 FARTHEST = 100.0
-MOST_COLUMNS = 6
 MOST_ITEMS = 200_000
 
 Values = dict[str, Any]
@@ -106,8 +107,8 @@ def _member(value: Any, known: Known, run: str) -> str:
 
 def _columns(value: Any, known: Known) -> tuple[list[str], str]:
     """The members run/member that are here, and what is wrong with the others."""
-    if not isinstance(value, list) or len(value) > MOST_COLUMNS or not all(isinstance(one, str) for one in value):
-        return [], f"need a list of at most {MOST_COLUMNS} members such as RUN/0"
+    if not isinstance(value, list) or len(value) > len(LETTERS) or not all(isinstance(one, str) for one in value):
+        return [], f"need a list of at most {len(LETTERS)} members such as RUN/0"
     kept = [one for one in dict.fromkeys(value) if _is_column(one, known)]
     return kept, "" if len(kept) == len(value) else "not all of these are here"
 

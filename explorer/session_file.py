@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import engine
 from engine.errors import DataError
@@ -85,23 +85,37 @@ def read_session(text: str | bytes) -> Session:
 
 
 class Autosave:
-    """The last state of each browser, under ``<workspace>/sessions``; what cannot be read or written is let go."""
+    """The last state of each page, under ``<workspace>/sessions``; what cannot be read or written is let go.
+
+    A page goes on where the browser was and keeps its key, unless another page that is still open has it: then it
+    begins with what that one has saved and goes on under a key of its own.
+    """
+
+    _held: ClassVar[set[Path]] = set()
 
     def __init__(self, root: Path, key: str | None) -> None:
         """``key`` is what the browser has kept from an earlier visit; another is made where it is none."""
         self._folder = root / "sessions"
-        self.key = key if key and _KEY.fullmatch(key) else secrets.token_hex(16)
+        known = key if key and _KEY.fullmatch(key) else secrets.token_hex(16)
+        self._before = self._folder / f"{known}.json"
+        self.moved = self._before in self._held
+        self.key = secrets.token_hex(16) if self.moved else known
+        self._held.add(self.path)
 
     @property
     def path(self) -> Path:
         return self._folder / f"{self.key}.json"
 
+    def release(self) -> None:
+        """Says that the page has been closed."""
+        self._held.discard(self.path)
+
     def read(self) -> Session | None:
-        """What was saved last, or None."""
+        """What was saved last before this page was opened, or None."""
         try:
-            if self.path.stat().st_size > MOST_BYTES:
+            if self._before.stat().st_size > MOST_BYTES:
                 return None
-            return read_session(self.path.read_bytes())
+            return read_session(self._before.read_bytes())
         except (OSError, DataError):
             return None
 

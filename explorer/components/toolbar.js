@@ -29,8 +29,9 @@ export function render({model}) {
     undo.disabled = !model.can_undo
     redo.disabled = !model.can_redo
   }
+  // The tab that was used last is the one that the next visit goes on with.
   const remember = () => {
-    if (model.session) document.cookie = `rankaae-session=${model.session}; path=/; max-age=${YEAR}; samesite=strict`
+    if (model.session && !document.hidden) document.cookie = `rankaae-session=${model.session}; path=/; max-age=${YEAR}; samesite=strict`
   }
   model.on("can_undo", steps)
   model.on("can_redo", steps)
@@ -58,7 +59,13 @@ export function render({model}) {
     event.preventDefault()
   }
   document.addEventListener("keydown", pressed)
-  model.on("remove", () => document.removeEventListener("keydown", pressed))
+  document.addEventListener("visibilitychange", remember)
+  window.addEventListener("focus", remember)
+  model.on("remove", () => {
+    document.removeEventListener("keydown", pressed)
+    document.removeEventListener("visibilitychange", remember)
+    window.removeEventListener("focus", remember)
+  })
   steps()
   remember()
   if (!tourTaken()) tour.startWhenReady()

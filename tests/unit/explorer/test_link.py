@@ -16,7 +16,7 @@ from explorer.restoring import Known, place, within
 HOSTILE = "<img src=x onerror=alert(1)>"
 KNOWN = Known({"one", "embedded:a:Cu"}, {"run-1"}, ("Data", "Latent"), lambda run: 2, lambda run: 3)
 FULL = {"dataset": "one", "run": "run-1", "member": 1, "tab": "Latent", "latent": [0.5, -1.25, 0.0],
-        "descriptors": ["OS", "a,b & c=d", HOSTILE]}  # fmt: skip
+        "descriptors": ["OS", "a,b & c=d", HOSTILE], "columns": ["run-1/0", "run-1/1"]}  # fmt: skip
 
 
 def arguments(query: str) -> dict[str, list[bytes]]:
@@ -98,6 +98,21 @@ def test_a_bad_value_does_not_take_the_others_along(bad: dict[str, Any], lost: s
 def test_member_and_point_go_with_the_model_in_view_when_none_is_named() -> None:
     assert place({"member": 1, "latent": [0, 0, 1]}, KNOWN, "run-1")[0] == {"member": 1, "latent": [0.0, 0.0, 1.0]}
     assert place({"member": 1}, KNOWN, "") == ({}, ["member = 1: its model is not here"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "kept", "why"),
+    [
+        (["run-1/1", "run-1/1", "run-1/2", "gone/0", HOSTILE], ["run-1/1"], "not all of these are here"),
+        (["run-1/-1", "run-1/", "run-1/٣", "run-1/99999999999999999999"], [], "not all of these are here"),
+        (["run-1/0"] * 7, [], "at most 6"),
+        ("run-1/0", [], "need a list"),
+    ],
+)
+def test_members_to_compare_that_are_not_here_are_left_out(columns: Any, kept: list[str], why: str) -> None:
+    taken, notes = place({"columns": columns}, KNOWN, "")
+    assert taken == {"columns": kept}
+    assert why in notes[0]
 
 
 def test_names_that_the_set_does_not_have_are_left_out() -> None:

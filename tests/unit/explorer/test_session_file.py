@@ -62,12 +62,28 @@ def test_autosave_keeps_the_last_state_of_a_browser(tmp_path: Path) -> None:
     first = Autosave(tmp_path, None)
     assert first.read() is None
     first.write(session_json(VALUES, JOURNAL, ""))
+    first.release()
     again = Autosave(tmp_path, first.key)
     session = again.read()
     assert session is not None
     assert session.values == VALUES
     again.path.write_text("{")
     assert again.read() is None
+
+
+def test_two_open_pages_of_a_browser_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    first = Autosave(tmp_path, None)
+    first.write(session_json(VALUES, JOURNAL, "first"))
+    second = Autosave(tmp_path, first.key)
+    assert second.moved
+    seen = second.read()
+    assert seen is not None
+    assert seen.notes == "first"
+    second.write(session_json(VALUES, JOURNAL, "second"))
+    for page in (first, second):
+        page.release()
+    notes = [session.notes for page in (first, second) if (session := Autosave(tmp_path, page.key).read())]
+    assert notes == ["first", "second"]
 
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n", None])
