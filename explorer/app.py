@@ -19,6 +19,7 @@ from explorer.jobs import Job, JobStore, Status
 from explorer.library import Library, is_embedded
 from explorer.messages import as_html
 from explorer.state import ExplorerState
+from explorer.views.atlas import AtlasView
 from explorer.views.compare import CompareView
 from explorer.views.context import WIDTH as CONTEXT_WIDTH
 from explorer.views.data import DataView
@@ -34,8 +35,8 @@ from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_fr
 TITLE = "RankAAE Explorer"
 PERIOD_MS = 500
 MODELS_KEPT = 32
-DATA_TAB, DESCRIPTORS_TAB, LATENT_TAB, COMPARE_TAB = 0, 1, 3, 4
-WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of"}
+DATA_TAB, DESCRIPTORS_TAB, TRAIN_TAB, LATENT_TAB, COMPARE_TAB, ATLAS_TAB = 0, 1, 2, 3, 4, 5
+WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of", "map": "Map of"}
 FOOTER = {
     "position": "fixed",
     "inset": "auto 0 0 0",
@@ -104,12 +105,14 @@ class Explorer:
         examiner = Examiner()
         self.latent = LatentView(*seen, examiner, self._open_member)
         self.compare = CompareView(*seen, examiner)
+        self.atlas = AtlasView(*seen, self._open_member, lambda: self.tabs.param.update(active=TRAIN_TAB))
         self.tabs = pmui.Tabs(
             ("Data", self.data),
             ("Descriptors", self.descriptors),
             ("Train", self.train),
             ("Latent", self.latent),
             ("Compare", self.compare),
+            ("Atlas", self.atlas),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -242,6 +245,8 @@ class Explorer:
             self.latent.activate()
         elif self.tabs.active == COMPARE_TAB:
             self.compare.activate()
+        elif self.tabs.active == ATLAS_TAB:
+            self.atlas.activate()
 
     def _announce(self, job: Job, now: Status) -> None:
         what = f"{WHAT[job.kind]} {job.title}"
@@ -252,6 +257,8 @@ class Explorer:
         elif now.state == "done":
             if job.kind == "import":
                 self.state.dataset = job.id
+            elif job.kind == "map":
+                self.notices.show(f"{what} has been made; look at it under Atlas.", "success")
             elif job.kind == "train":
                 self.notices.show(f"{what} has finished; move its axes under Latent.", "success")
                 if job.source == self.state.dataset and self.tabs.active != LATENT_TAB:

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from engine.analysis.scores import FloatArray
 from engine.atlas.cleaning import MAP_ELEMENTS
 from engine.atlas.embedding import Embedding, principal_components
 from engine.atlas.scores import distances
 from engine.atlas.store import Atlas, read_atlas
-from engine.io import read_site_structure
+from engine.errors import DataError
+from engine.io import load_set, read_site_structure
+from engine.spectra import SpectraSet, resample
+from engine.spectra.grid import cover_problem
+from explorer.components.member import Member, Model
 
 Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
@@ -40,11 +45,11 @@ class OpenMap:
 
     def site(self, row: int) -> str:
         """Site id of a row."""
-        return str(self.atlas.table.sites["site_id"].iat[row])
+        return str(self.atlas.table.sites["site_id"].iloc[row])
 
     def material(self, row: int) -> str:
         """Material id of a row."""
-        return str(self.atlas.table.sites["material_id"].iat[row])
+        return str(self.atlas.table.sites["material_id"].iloc[row])
 
     def symbol(self, row: int) -> str:
         """Element of a row."""
@@ -105,3 +110,82 @@ def formula_of(structures: Path | None, site: str) -> str:
         return ""
     found = read_site_structure(structures, site)
     return "" if found is None else str(found[0].composition.reduced_formula)
+
+
+def link(first: OpenMap, second: OpenMap) -> Rows:
+    """(n,) for each site of ``second`` its row in ``first``, -1 where that has not got it."""
+    names = [
+        pd.Index(one.atlas.table.sites["element"] + " " + one.atlas.table.sites["site_id"]) for one in (first, second)
+    ]
+    return np.asarray(names[0].get_indexer(names[1]), dtype=np.intp)
+
+
+def latent_on(opened: OpenMap, model: Model, element: str, spectra: SpectraSet | None) -> FloatArray:
+    """Latent points (n, k) of the map's sites of ``element``, the model's absorber; NaN for what cannot be encoded.
+
+    The map's own spectra where its energies hold all of the model's, else those of the open set ``spectra`` with the
+    same site ids, where its energies do. DataError says which of these fails, and why.
+    """
+    grid, table = model.energy_ev, opened.atlas.table
+    latent = np.full((len(opened), len(model.axis_names)), np.nan)
+    if element not in opened.symbols:
+        raise DataError(f"the model is of {element}, which is not on this map")
+    rows = np.flatnonzero(opened.element == opened.symbols.index(element))
+    own = table.start_ev[element] + table.relative_ev
+    if cover_problem(own, grid) is None:
+        latent[rows] = model.encode(resample(own, table.mu[rows], grid))
+        return latent
+    place = {} if spectra is None else {str(site): i for i, site in enumerate(spectra.site_id)}
+    known = [(row, place[site]) for row, site in zip(rows, opened.ids(rows), strict=True) if site in place]
+    if spectra is None or not known or cover_problem(spectra.energy_ev, grid) is not None:
+        raise DataError(
+            f"the model's energies run from {grid[0]:.1f} to {grid[-1]:.1f} eV, the map's of {element} from "
+            f"{own[0]:.1f} to {own[-1]:.1f} eV; open the set that was mapped, where its energies hold the model's"
+        )
+    here, there = np.array(known).T
+    latent[here] = model.encode(resample(spectra.energy_ev, spectra.mu[there], grid))
+    return latent
+
+
+def predicted(member: Member, place: int, z: FloatArray) -> FloatArray:
+    """What axis ``place`` says of its descriptor at latent values z (n,): a monotonic curve through training sites."""
+    from sklearn.isotonic import IsotonicRegression
+
+    if member.sites is None:
+        raise DataError("the set that this model was trained on is gone, so nothing says what its axes mean")
+    known = ~np.isnan(member.sites.labels[:, place])
+    curve = IsotonicRegression(increasing="auto", out_of_bounds="clip")
+    curve.fit(member.sites.latent[known, place].astype(np.float64), member.sites.labels[known, place])
+    result = np.full(len(z), np.nan)
+    there = ~np.isnan(z)
+    if there.any():
+        result[there] = curve.predict(z[there])
+    return result
+
+
+def region_set(opened: OpenMap, rows: Mask, element: str, source: Path | None) -> SpectraSet:
+    """The sites ``rows`` of one element as a set of its own: from the file that was mapped, with all its energies,
+    where that has every one of them, else as they are on the map.
+    """
+    chosen = rows & (opened.element == opened.symbols.index(element))
+    ids, table = opened.ids(chosen), opened.atlas.table
+    step = f"{len(ids)} sites of {element} in a region of a map"
+    if source is not None:
+        try:
+            spectra = load_set(source, element)
+        except DataError:
+            pass  # a table that holds more than one calculation of a site, say
+        else:
+            keep = np.isin(spectra.site_id, ids) & (spectra.element == element)
+            if keep.sum() == len(ids):
+                return spectra.take(keep, step)
+    return SpectraSet(
+        energy_ev=table.start_ev[element] + table.relative_ev,
+        mu=table.mu[chosen],
+        descriptors=table.descriptors[chosen].reset_index(drop=True),
+        site_id=np.array(ids),
+        material_id=table.sites["material_id"][chosen].to_numpy(dtype=np.str_),
+        element=np.full(len(ids), element),
+        origin=table.origin,
+        steps=(step,),
+    )

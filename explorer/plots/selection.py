@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from bokeh.models import BasicTicker, BoxSelectTool, ColumnDataSource, FixedTicker, Span, TapTool
+from bokeh.models import BasicTicker, BoxSelectTool, ColumnDataSource, FixedTicker, GlyphRenderer, Span, TapTool
 from bokeh.plotting import figure
 
 from engine.analysis.groups import Group, group_difference
@@ -101,6 +101,17 @@ def groups_figure(a: ColumnDataSource, b: ColumnDataSource, height: int) -> figu
         ]
         add_hover(drawing, [line], spread)
     return drawing
+
+
+def lay_means(drawing: figure, a: ColumnDataSource, b: ColumnDataSource) -> tuple[GlyphRenderer, GlyphRenderer]:
+    """Mean spectra of both selections as lines over what ``drawing`` shows already, not visible yet."""
+    lines = [
+        drawing.line("energy", "mean", source=source, color=color, line_width=3.5, visible=False)
+        for source, color in ((a, A_COLOR), (b, B_COLOR))
+    ]
+    for line, name in zip(lines, "AB", strict=True):
+        add_hover(drawing, [line], [(f"mean of {name} at", "@energy{0.00} eV"), ("μ", "@mean{0.000}")])
+    return lines[0], lines[1]
 
 
 def difference_figure(difference: ColumnDataSource, height: int) -> figure:

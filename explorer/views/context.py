@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class ContextView(pn.viewable.Viewer):
             if not path.is_file():
                 self.scene.param.update(atoms={}, words=NO_STRUCTURES)
                 return
-            self._drawing.prepare("structure", lambda: _look(path, site), lambda found: self._draw(site, found))
+            self._drawing.prepare("structure", lambda: look_around(path, site), lambda found: self._draw(site, found))
 
     def _draw(self, site: str, around: Surroundings | None) -> None:
         spectra: SpectraSet | None = self._state.spectra
@@ -128,7 +129,7 @@ class ContextView(pn.viewable.Viewer):
             self.scene.param.update(atoms=atoms_json(around, site), words=CLICK)
 
 
-def _look(path: Any, site: str) -> Surroundings | None:
+def look_around(path: Path, site: str) -> Surroundings | None:
     """What surrounds a site; pymatgen is imported here, beside the page's events."""
     from engine.structures import surroundings
 

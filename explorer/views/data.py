@@ -10,6 +10,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource
+from markdown_it import MarkdownIt
 
 from engine.errors import DataError
 from engine.spectra import SpectraSet, set_info
@@ -28,6 +29,7 @@ from explorer.workspace import MAX_UPLOAD_MB, REAL_SET, real_data_file
 
 FIRST_SHELL = {"Oxygen only": "O", "Any": "any"}
 ELEMENTS_HEIGHT = 190
+_CARD = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
 NOTHING = "No set is open. Choose one, or drop a file at the left."
 ACCEPTED = f"RankAAE CSV, zip of FEFF runs, or Parquet; up to {MAX_UPLOAD_MB} MB"
 
@@ -236,11 +238,11 @@ def report_html(report: Mapping[str, Any] | None) -> str:
 
 
 def card_html(card: str) -> str:
-    """The data card of an embedded set, folded; nothing without one."""
+    """The data card (Markdown) of an embedded set, folded; HTML in it is text; nothing without one."""
     if not card:
         return ""
     summary = "Embedded set, read-only: how it was made, and what it must not be used for"
-    return f"<details><summary>{as_html(summary)}</summary><pre>{as_html(card)}</pre></details>"
+    return f'<details class="card"><summary>{as_html(summary)}</summary>{_CARD.render(card)}</details>'
 
 
 def _table(head: list[str], rows: Any) -> str:

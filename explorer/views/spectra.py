@@ -75,6 +75,7 @@ class SpectraFigures(pn.viewable.Viewer):
         self._map, self._bars = ColumnDataSource(plots.NO_MAP), ColumnDataSource(groups.NO_BARS)
         self._a, self._b, self._change = (ColumnDataSource(groups.NO_GROUP) for _ in range(3))
         self._overlay = plots.overlay_figure(self._sample, self._summary, HEIGHT)
+        self._laid = groups.lay_means(self._overlay, self._a, self._b)
         self._heat_map = plots.heat_map_figure(self._map, HEIGHT)
         self._histogram = groups.histogram_figure(self._bars, HEIGHT)
         self._means = groups.groups_figure(self._a, self._b, MEANS_HEIGHT)
@@ -118,7 +119,8 @@ class SpectraFigures(pn.viewable.Viewer):
         state = self._state
         self._by.param.watch(lambda _: self._renew(), "value")
         state.param.watch(lambda _: self._offer(), "spectra")
-        state.param.watch(lambda *_: self._drawing.change("selection", self._draw_selection), ["selected", "compared"])
+        chosen = ["selected", "compared", "shown"]
+        state.param.watch(lambda *_: self._drawing.change("selection", self._draw_selection), chosen)
         self._sample.selected.on_change("indices", lambda _attr, _old, new: self._tapped_spectra(new))
         self._bars.selected.on_change("indices", lambda _attr, _old, new: self._tapped_bars(new))
         for drawing, chosen in (
@@ -182,6 +184,8 @@ class SpectraFigures(pn.viewable.Viewer):
         groups.fit_groups(self._means, first, second)
         groups.fit_groups(self._difference, change)
         self._a.data, self._b.data, self._change.data = first, second, change
+        for line, name in zip(self._laid, ("selected", "compared"), strict=True):
+            line.visible = name in self._state.shown
         self._groups.visible, self._both.visible = bool(a.any() or b.any()), bool(a.any() and b.any())
         self._words.object = as_html(selection_words(made.spectra, a, b, of_a, of_b))
 
