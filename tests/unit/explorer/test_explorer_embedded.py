@@ -158,6 +158,9 @@ def test_ids_lead_to_sets_and_runs_and_nowhere_else(library: Library) -> None:
     assert Library(library.workspace).first_embedded_set() == ""
 
 
-def test_a_card_is_shown_as_text() -> None:
+def test_a_card_is_formatted_and_html_in_it_is_text() -> None:
     assert card_html("") == ""
-    assert "&lt;img" in card_html("<img src=x>")
+    shown = card_html("# set\n\n<img src=x>\n\n| a |\n|---|\n| <b> |\n\n* ![x](http://host/x.png) [l](http://host)")
+    assert "&lt;img" in shown
+    for part in ("<h1>set</h1>", "<td>&lt;b&gt;</td>", "<li>![x](http://host/x.png) [l](http://host)</li>"):
+        assert part in shown

@@ -99,6 +99,17 @@ def test_boxes_and_taps_select_sites_of_the_whole_set(figures: SpectraFigures) -
     assert "A: 1 site of 1 material ·" in figures._words.object
 
 
+def test_means_of_selections_lie_over_the_spectra_where_the_overlays_ask_for_them(figures: SpectraFigures) -> None:
+    state, (a, b) = figures._state, figures._laid
+    state.selected = ids(SPECTRA.descriptors["OS"].to_numpy() == 2)
+    assert not a.visible
+    state.shown = ["model", "selected"]
+    assert (a.visible, b.visible) == (True, False)
+    expected = SPECTRA.mu[SPECTRA.descriptors["OS"] == 2].mean(axis=0)
+    np.testing.assert_allclose(a.data_source.data["mean"], expected)
+    assert a in figures._overlay.renderers
+
+
 def test_another_descriptor_recolours_and_reorders(figures: SpectraFigures) -> None:
     before = list(figures._sample.data["color"])
     figures._by.value = "WAVE"
