@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from engine.atlas.commands import atlas, fetch_mp
-from engine.console import AsJson, Out
+from engine.console import AsJson, Out, parse_setting
 from engine.console import print_json as _print_json
 from engine.console import print_text as _print
 from engine.errors import Cancelled, ConfigError, EngineError
@@ -20,6 +19,7 @@ from engine.experiment.predict_command import predict
 from engine.experiment.prepare_command import prepare
 from engine.progress import Progress
 from engine.study.suggest_command import suggest
+from engine.study.sweep_command import sweep
 
 if TYPE_CHECKING:
     from engine.spectra import GridSpec, SpectraSet
@@ -35,6 +35,7 @@ app.command()(prepare)
 app.command()(map_domain)
 app.command()(predict)
 app.command()(suggest)
+app.command()(sweep)
 app.command()(atlas)
 app.command("fetch-mp")(fetch_mp)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
@@ -319,7 +320,7 @@ def _simulation_settings(scf: bool, texts: list[str]) -> Any:
 
     from engine.simulation.simulate import Settings
 
-    given = {"mode": "scf" if scf else "fast", **dict(_setting(text) for text in texts)}
+    given = {"mode": "scf" if scf else "fast", **dict(parse_setting(text) for text in texts)}
     known = {f.name for f in fields(Settings)}
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -365,7 +366,7 @@ def train(
         if seeds < 1:
             raise ConfigError(f"seeds is {seeds}; need at least 1")
         names = tuple(name.strip() for name in descriptors.split(",") if name.strip())
-        extra = dict(_setting(text) for text in setting or [])
+        extra = dict(parse_setting(text) for text in setting or [])
         given = {"descriptors": names, "free_axes": free, "seeds": tuple(range(seeds)), "split": split}
         settings = make_config(preset, **{**given, **extra})
     if threads > 0:
@@ -389,17 +390,6 @@ def train(
         _print_json({"run": str(out), "selected": run.selected(), "seeds": table["seed"].tolist()})
     else:
         _print("\n".join([*_score_lines(_scores(out, None, None, baselines=False)), f"wrote {out}"]))
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """NAME=VALUE with the value read as TOML, bare words as text."""
-    name, found, value = text.partition("=")
-    if not found:
-        raise ConfigError(f"setting '{text}': need NAME=VALUE, such as epochs=200")
-    try:
-        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name.strip(), value.strip()
 
 
 def _scores(run: Path, on: Path | None, element: str | None, *, baselines: bool) -> dict[str, Any]:

@@ -46,7 +46,13 @@ class Server:
         self.process.wait(20)
 
 
-def launch(folder: Path, workspace: Path, real_data: Path | None = None, data: Path | None = None) -> Server:
+def launch(
+    folder: Path,
+    workspace: Path,
+    real_data: Path | None = None,
+    data: Path | None = None,
+    options: tuple[str, ...] = (),
+) -> Server:
     """Starts a server on a free port, which logs into ``folder``; what is not given is not found by it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -57,7 +63,7 @@ def launch(folder: Path, workspace: Path, real_data: Path | None = None, data: P
         "RANKAAE_REAL_DATA": str(real_data or folder / "nothing"),
         "RANKAAE_DATA": str(data or folder / "nothing"),
     }
-    command = [sys.executable, "-m", "panel", "serve", "apps/explorer.py", "--port", str(port)]
+    command = [sys.executable, "-m", "panel", "serve", "apps/explorer.py", "--port", str(port), *options]
     log = folder / "server.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(

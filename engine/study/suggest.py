@@ -78,9 +78,14 @@ class Suggestion:
 
     @property
     def swaps(self) -> list[tuple[str, str]]:
-        """(used, candidate) of proposed replacements, the one with the largest gain of spectral variance first."""
-        found = [(one.swap, one.candidate.name) for one in self.proposals if one.swap is not None and one.proposed]
-        return [(swap.out, name) for swap, name in sorted(found, key=lambda pair: -pair[0].gain)]
+        """(used, candidate) of proposed replacements, the one that raises the supervised ceiling most first."""
+        ceilings = {one.name: one.ceiling for one in self.used}
+        gains = {
+            (one.swap.out, one.candidate.name): one.ceiling.srcc - ceilings[one.swap.out]
+            for one in self.proposals
+            if one.swap is not None and one.proposed
+        }
+        return sorted(gains, key=lambda pair: -gains[pair])
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict."""
