@@ -17,6 +17,7 @@ from explorer.examine import Examiner
 from explorer.frame import Frame
 from explorer.jobs import Job, JobStore, Status
 from explorer.library import Library, is_embedded
+from explorer.measuring import Measuring
 from explorer.messages import as_html
 from explorer.state import ExplorerState
 from explorer.views.atlas import AtlasView
@@ -25,6 +26,7 @@ from explorer.views.context import WIDTH as CONTEXT_WIDTH
 from explorer.views.data import DataView
 from explorer.views.descriptors import DescriptorsView
 from explorer.views.drawing import Drawing
+from explorer.views.experiment import ExperimentView
 from explorer.views.latent import LatentView, Opened
 from explorer.views.notices import Notices
 from explorer.views.overlays import WIDTH as OVERLAYS_WIDTH
@@ -106,6 +108,7 @@ class Explorer:
         self.latent = LatentView(*seen, examiner, self._open_member)
         self.compare = CompareView(*seen, examiner)
         self.atlas = AtlasView(*seen, self._open_member, lambda: self.tabs.param.update(active=TRAIN_TAB))
+        self.experiment = ExperimentView(*seen, Measuring(), self._open_member)
         self.tabs = pmui.Tabs(
             ("Data", self.data),
             ("Descriptors", self.descriptors),
@@ -113,6 +116,7 @@ class Explorer:
             ("Latent", self.latent),
             ("Compare", self.compare),
             ("Atlas", self.atlas),
+            ("Experiment", self.experiment),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -247,6 +251,8 @@ class Explorer:
             self.compare.activate()
         elif self.tabs.active == ATLAS_TAB:
             self.atlas.activate()
+        elif self.tabs.active == len(self.tabs) - 1:
+            self.experiment.activate()
 
     def _announce(self, job: Job, now: Status) -> None:
         what = f"{WHAT[job.kind]} {job.title}"

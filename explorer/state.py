@@ -28,7 +28,10 @@ class ExplorerState(param.Parameterized):
         default=[], item_type=str, doc="Members under Compare, each as run/member, as far as they were chosen."
     )
     site = param.String(default="", doc="Site id that the Context shows with its cluster and labels; empty for none.")
-    shown = param.List(default=["model"], item_type=str, doc="What plots overlay: of 'model', 'selected', 'compared'.")
+    shown = param.List(
+        default=["model"], item_type=str, doc="What plots overlay: of 'model', 'selected', 'compared', 'measured'."
+    )
+    measured = param.Parameter(default=None, doc="The measured spectrum that is looked at (a Chosen), or None.")
 
     spectra = param.Parameter(default=None, doc="The open SpectraSet, or None.")
     sets = param.Dict(default={}, doc="Title by id of every set: the workspace's, newest first, and the embedded ones.")

@@ -55,7 +55,7 @@ def take_in(
         except DataError as error:
             refused.append(str(error))
     if not measured:
-        raise DataError(f"no spectrum could be read: {'; '.join(refused)}")
+        raise DataError(f"no spectrum could be read: {'; '.join(refused[:5])}")
     how = replace(how, element=how.element or _element(measured))
     measured, notes = _ordered(_named(measured), series)
     if references:

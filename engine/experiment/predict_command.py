@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import pandas as pd
 import typer
 
 from engine.console import AsJson, Out, print_json, print_text
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     from engine.spectra import SpectraSet
 
 GRID_TOLERANCE_EV = 1e-3
-AVERAGE = "a measured spectrum averages over the absorbing sites of the sample, and so does what is predicted from it"
-MAPPED = (
-    "mapped spectra are mixtures of simulated ones, so they lie inside the domain by construction: whether the "
-    "measurement does is for its residual in the map, and for the unmapped spectra, to say"
-)
 
 
 def predict(
@@ -47,6 +41,7 @@ def predict(
     """
     from engine.experiment.aligning import shift_sensitivity
     from engine.experiment.calibration import coverage_on, fit_predictor
+    from engine.experiment.prediction import AVERAGE, MAPPED, prediction_table
     from engine.io import read_set
     from engine.io.files import atomic_target
     from engine.model.latent_model import load_member
@@ -103,37 +98,6 @@ def _check(spectra: SpectraSet, energy_ev: FloatArray, run: Run, path: Path) -> 
     others = sorted(set(spectra.element.tolist()) - {element})
     if element is not None and others:
         raise DataError(f"{path.name} holds spectra of {', '.join(others)}; the run was trained on {element}")
-
-
-def prediction_table(spectra: SpectraSet, found: Prediction, per_ev: FloatArray) -> pd.DataFrame:
-    """One row per spectrum: predictions with intervals and change per eV of shift; three measures of the domain.
-
-    Columns: name, SERIES where the set has it; per descriptor "X", "X low", "X high", "X spread" of the networks, "X
-    per eV" and, with an axis of its own, "X by axis" with low and high; per measure its value, "p", whether "outside".
-    """
-    from engine.experiment.prediction import MEASURES
-
-    columns: dict[str, Any] = {"name": spectra.site_id}
-    if "SERIES" in spectra.descriptors:
-        columns["SERIES"] = spectra.descriptors["SERIES"].to_numpy()
-    for i, name in enumerate(found.names):
-        one = found.ensemble[name]
-        columns |= {name: one.value, f"{name} low": one.low, f"{name} high": one.high}
-        columns |= {f"{name} spread": found.spread[:, i], f"{name} per eV": per_ev[:, i]}
-        if name in found.isotonic:
-            axis = found.isotonic[name]
-            columns |= {
-                f"{name} by axis": axis.value,
-                f"{name} by axis low": axis.low,
-                f"{name} by axis high": axis.high,
-            }
-    for i, measure in enumerate(MEASURES):
-        columns |= {
-            measure: found.measure[:, i],
-            f"{measure} p": found.p[:, i],
-            f"{measure} outside": found.flagged[:, i],
-        }
-    return pd.DataFrame(columns)
 
 
 def _lines(spectra: SpectraSet, found: Prediction) -> list[str]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from engine.experiment.measured import FloatArray
+from engine.spectra import SpectraSet
 
 MEASURES = ("latent density", "nearest sites", "reconstruction")
+AVERAGE = "a measured spectrum averages over the absorbing sites of the sample, and so does what is predicted from it"
+MAPPED = (
+    "mapped spectra are mixtures of simulated ones, so they lie inside the domain by construction: whether the "
+    "measurement does is for its residual in the map, and for the unmapped spectra, to say"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +58,32 @@ def covered(interval: Calibrated, truth: FloatArray) -> tuple[float, int]:
     known = ~np.isnan(truth)
     inside = (interval.low <= truth) & (truth <= interval.high)
     return (float(inside[known].mean()) if known.any() else float("nan")), int(known.sum())
+
+
+def prediction_table(spectra: SpectraSet, found: Prediction, per_ev: FloatArray) -> pd.DataFrame:
+    """One row per spectrum: predictions with intervals and change per eV of shift; three measures of the domain.
+
+    Columns: name, SERIES where the set has it; per descriptor "X", "X low", "X high", "X spread" of the networks, "X
+    per eV" and, with an axis of its own, "X by axis" with low and high; per measure its value, "p", whether "outside".
+    """
+    columns: dict[str, Any] = {"name": spectra.site_id}
+    if "SERIES" in spectra.descriptors:
+        columns["SERIES"] = spectra.descriptors["SERIES"].to_numpy()
+    for i, name in enumerate(found.names):
+        one = found.ensemble[name]
+        columns |= {name: one.value, f"{name} low": one.low, f"{name} high": one.high}
+        columns |= {f"{name} spread": found.spread[:, i], f"{name} per eV": per_ev[:, i]}
+        if name in found.isotonic:
+            axis = found.isotonic[name]
+            columns |= {
+                f"{name} by axis": axis.value,
+                f"{name} by axis low": axis.low,
+                f"{name} by axis high": axis.high,
+            }
+    for i, measure in enumerate(MEASURES):
+        columns |= {
+            measure: found.measure[:, i],
+            f"{measure} p": found.p[:, i],
+            f"{measure} outside": found.flagged[:, i],
+        }
+    return pd.DataFrame(columns)

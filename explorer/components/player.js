@@ -28,7 +28,8 @@ export function createPlayer(on = {}) {
   const main = makeChart({xLabel: "Energy (eV)", yLabel: "μ (edge-normalised)", label: "Decoded spectrum"})
   const paths = {
     band: main.addPath("band"), baseline: main.addPath("baseline"), reference: main.addPath("reference"),
-    a: main.addPath("mean-a"), b: main.addPath("mean-b"), now: main.addPath("now"),
+    a: main.addPath("mean-a"), b: main.addPath("mean-b"),
+    measured: main.addPath("measured"), now: main.addPath("now"),
   }
   const dots = {edge: main.addDot("dot"), main: main.addDot("dot"), post: main.addDot("dot")}
   const difference = makeChart({xLabel: "Energy (eV)", yLabel: "Δμ", label: "Differential spectrum"})
@@ -49,6 +50,7 @@ export function createPlayer(on = {}) {
   const means = {
     a: html("span", {class: "key mean-a", text: "mean of A", hidden: ""}),
     b: html("span", {class: "key mean-b", text: "mean of B", hidden: ""}),
+    measured: html("span", {class: "key measured", text: "measured", hidden: ""}),
   }
   const hovered = html("span", {class: "hovered"})
   const choice = html("select", {
@@ -60,7 +62,7 @@ export function createPlayer(on = {}) {
     html("div", {class: "left"}, html("div", {class: "bar"}, resetAll, pin, unpin), axes),
     html("div", {class: "right"},
       html("div", {class: "head"},
-        nowKey, baselineKey, means.a, means.b, band.label, nearest.label),
+        nowKey, baselineKey, ...Object.values(means), band.label, nearest.label),
       main.element,
       html("div", {class: "head"}, choice),
       difference.element, readouts.element, note))
@@ -353,7 +355,7 @@ export function createPlayer(on = {}) {
       reference = spectrum.mu ? spectrum : null
       schedule()
     },
-    /** Which spectra to lay over one another: {model: false} hides the decoded one, {a, b} are mean spectra. */
+    /** Which spectra to lay over one another: {model: false} hides the decoded one, {a, b, measured} are spectra. */
     setOverlays(chosen) {
       overlays = chosen
       schedule()

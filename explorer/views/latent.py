@@ -17,6 +17,7 @@ from explorer.components.member import Member
 from explorer.components.player import LatentPlayer, member_json, weights_json
 from explorer.components.teaching import teaching_page
 from explorer.jobs import JobStore
+from explorer.measurement import Chosen
 from explorer.messages import as_html
 from explorer.state import ExplorerState
 from explorer.views.drawing import Drawing
@@ -75,7 +76,7 @@ class LatentView(pn.viewable.Viewer):
         state.param.watch(self._list_runs, "runs")
         state.param.watch(self._reopen, ["run", "member"])
         state.param.watch(lambda _: self._show_point(), "latent")
-        state.param.watch(lambda *_: self._show_overlays(), ["shown", "selected", "compared", "spectra"])
+        state.param.watch(lambda *_: self._show_overlays(), ["shown", "selected", "compared", "spectra", "measured"])
         self._list_runs()
 
     def __panel__(self) -> pmui.Column:
@@ -168,6 +169,7 @@ class LatentView(pn.viewable.Viewer):
         self.player.overlays = {
             "model": "model" in state.shown,
             **{name: mean_on(state.spectra, means[name], energy_ev) for name in means if asked[name]},
+            **({"measured": measured_on(state.measured, energy_ev)} if "measured" in state.shown else {}),
         }
         self._show_nearest()
 
@@ -181,6 +183,14 @@ class LatentView(pn.viewable.Viewer):
         words = [f"{axis.symbol} {label(value)}{f' {axis.unit}' if axis.unit else ''}" for axis, value in known]
         told = f"Nearest training site: {sites.site_id[row]} ({', '.join(words)}), {distance:.2f} away."
         self.player.reference = {"label": told, "mu": sites.mu[row].tolist()}
+
+
+def measured_on(measured: Chosen | None, energy_ev: FloatArray) -> list[float]:
+    """The measured spectrum (m,) that is looked at; empty without one, and where it was prepared for another model."""
+    if measured is None or not np.array_equal(measured.energy_ev, energy_ev):
+        return []
+    mu: list[float] = measured.mu.tolist()
+    return mu
 
 
 def mean_on(spectra: SpectraSet | None, sites: list[str], energy_ev: FloatArray) -> list[float]:

@@ -1,0 +1,225 @@
+"""The Experiment part without a browser: files in, prepared spectra, predictions, residuals and tables out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, EngineError
+from engine.experiment.mixtures import SeriesMap
+from engine.experiment.prediction import MEASURES, Calibrated, Prediction
+from explorer.components.member import Axis, Member
+from explorer.jobs import JobStore
+from explorer.library import Library
+from explorer.measurement import Corrections, Predicted
+from explorer.plots.experiment import order_of, prediction_grid
+from explorer.runs import MemberInfo
+from explorer.state import ExplorerState
+from explorer.views.drawing import Drawing
+from explorer.views.experiment import MAP, PREDICTIONS, RECONSTRUCTION, SECTIONS, ExperimentView
+from explorer.views.latent import measured_on
+from explorer.views.notices import Notices
+from explorer.views.overlays import OverlaysView
+from explorer.workspace import Workspace
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+GRID = np.linspace(8980.0, 9030.0, 64)
+
+
+class Line:
+    """mu = edge + z0 * bump: one axis that a measurement can tell exactly."""
+
+    axis_names = ("OS",)
+    energy_ev = GRID
+    edge = 0.5 + np.arctan((GRID - 8990.0) / 1.5) / np.pi
+    bump = np.exp(-(((GRID - 9000.0) / 4.0) ** 2))
+
+    def encode(self, mu: Any) -> Any:
+        return ((np.asarray(mu) - self.edge) @ self.bump / (self.bump @ self.bump))[:, None]
+
+    def decode(self, z: Any) -> Any:
+        return self.edge + np.asarray(z) @ self.bump[None]
+
+    def percentile(self, axis: str, q: int) -> float:
+        return {0: -2.0, 5: -1.5, 95: 1.5, 100: 2.0}[q]
+
+
+def member() -> Member:
+    axis = Axis(
+        "OS", HOSTILE, "", "", False, "|SRCC| 0.9", "", 1, -2.0, 2.0, -1.5, 1.5, (1, 4, 1), ((-2.0, 1.0), (2.0, 3.0))
+    )
+    info = MemberInfo(0, 0, True, {"reconstruction_rmse": 0.05})
+    return Member(Line(), (), 0, info, (axis,), None, (0.0, 2.0), 1.0)
+
+
+class Lab:
+    """Answers at once: OS is twice the latent value, the second spectrum is outside by one measure."""
+
+    def __init__(self) -> None:
+        self.mapped: list[tuple[int, Sequence[str]]] = []
+
+    def predict(self, folder: Path, member: int, mu: Any) -> Predicted:
+        z = Line().encode(mu)
+        value = 2 * z[:, 0]
+        one = Calibrated(value, value - 0.5, value + 0.5)
+        flagged = np.zeros((len(z), len(MEASURES)), dtype=bool)
+        flagged[1:2, 1] = True
+        p = np.where(flagged, 0.01, 0.5)
+        found = Prediction(
+            ("OS",), 0.9, {"OS": one}, np.full((len(z), 1), 0.1), {"OS": one}, z, Line().decode(z),
+            np.zeros((len(z), 3)), p, flagged,
+        )  # fmt: skip
+        return Predicted(found, np.full((len(z), 1), -0.25), {"OS": (0.9, 30)}, 40)
+
+    def map_series(self, folder: Path, mu: Any, energy_ev: Any, components: int, sites: Sequence[str]) -> SeriesMap:
+        self.mapped.append((components, sites))
+        raise ConfigError(f"{components} components for {len(mu)} spectra")
+
+    def beside(self, work: Callable[[], Any], then: Callable[[Callable[[], Any]], None]) -> None:
+        try:
+            found = work()
+        except EngineError as error:
+            refusal = error
+
+            def fail() -> Any:
+                raise refusal
+
+            then(fail)
+        else:
+            then(lambda: found)
+
+
+def measured(height: float) -> bytes:
+    """Columns of text: the edge on a wide range, with a bump."""
+    energy = np.arange(8920.0, 9100.0, 0.5)
+    mu = 0.5 + np.arctan((energy - 8990.0) / 1.5) / np.pi + height * np.exp(-(((energy - 9000.0) / 4.0) ** 2))
+    return ("# energy mu\n" + "\n".join(f"{e:.2f} {m:.6f}" for e, m in zip(energy, mu, strict=True))).encode()
+
+
+@pytest.fixture
+def state() -> ExplorerState:
+    return ExplorerState(run="made", runs={"made": HOSTILE})
+
+
+@pytest.fixture
+def view(tmp_path: Path, state: ExplorerState) -> ExperimentView:
+    folder = tmp_path / "runs" / "made"
+    folder.mkdir(parents=True)
+    (folder / "data.json").write_text(json.dumps({"element": "Cu", "hash": "abc"}))
+    notices = Notices(tmp_path)
+    store = JobStore(Library(Workspace(tmp_path)))
+    shown = ExperimentView(
+        state, store, notices, Drawing(notices), Lab(), lambda run, place, then: then(lambda: member())
+    )
+    shown.activate()
+    return shown
+
+
+def drop(view: ExperimentView, files: dict[str, bytes]) -> None:
+    view._dropped(SimpleNamespace(new=files))
+
+
+def test_files_are_prepared_predicted_and_taken_away_again(view: ExperimentView, state: ExplorerState) -> None:
+    drop(view, {"a_0.1.dat": measured(0.2), "b.dat": b"no numbers", "c.dat": measured(0.6)})
+    assert view.seen is not None
+    assert view.seen.order.names == ("a_0.1", "c")
+    assert "b.dat: no columns of numbers" in view.seen.intake.refused[0]
+    assert "2 spectra prepared, 1 refused" in view._said.object
+    assert view.seen.predicted is not None
+    assert state.measured.name == "a_0.1"
+    assert len(measured_on(state.measured, GRID)) == GRID.size
+    assert measured_on(state.measured, GRID + 1.0) == []
+    view._choice.value = "c"
+    assert state.measured.name == "c"
+    for section in SECTIONS:
+        view._sections.value = section
+        assert view._place.objects
+    drop(view, {})
+    assert view.seen is None
+    assert state.measured is None
+
+
+def test_what_the_user_says_is_used_and_what_cannot_be_used_is_told(view: ExperimentView) -> None:
+    drop(view, {"a_10K.dat": measured(0.2), "a_20K.dat": measured(0.4), "a_40K.dat": measured(0.6)})
+    assert view.seen is not None
+    assert view.seen.order.label == "Spectrum"
+    view._order.value = "numbers in names"
+    np.testing.assert_array_equal(view.seen.order.x, [10, 20, 40])
+    view._shift.value = 1.5
+    assert {one.shift_ev for one in view.seen.intake.prepared} == {1.5}
+    view._e0.value = "9999"
+    assert "E0 is 9999 eV" in view._said.object
+    view._e0.value = "8991"
+    assert {one.normalised.e0_rule for one in view.seen.intake.prepared} == {"chosen"}
+    view._columns.value = "energy=9"
+    assert "no column &#x27;9&#x27; for energy" in view._said.object
+    assert view.seen is None
+    assert not view._found.visible
+    view._columns.value = ""
+    view._sections.value = MAP
+    view._begin_map()
+    assert "3 components for 3 spectra" in view._said.object
+
+
+def test_names_and_outsiders_are_shown_as_text_and_apart(view: ExperimentView) -> None:
+    drop(view, {f"{HOSTILE}.dat": measured(0.2), "two.dat": measured(0.4)})
+    view._sections.value = PREDICTIONS
+    table = view._place.objects[-1].object
+    assert HOSTILE not in table
+    assert table.count("outside (1 %)") == 1
+    assert table.count("inside (50 %)") == 5
+    view._sections.value = RECONSTRUCTION
+    words = "".join(pane.object for pane in view._place.objects if hasattr(pane, "object"))
+    assert "&lt;img" in words
+    assert HOSTILE not in words
+
+
+def test_the_table_carries_where_it_comes_from(view: ExperimentView) -> None:
+    drop(view, {"a.dat": measured(0.2), "b.dat": measured(0.4)})
+    content = view._download()
+    assert content is not None
+    lines = content.getvalue().splitlines()
+    assert "set abc" in lines[0]
+    assert any("E0 8990" in line for line in lines if line.startswith("#"))
+    rows = list(csv.DictReader(io.StringIO("\n".join(line for line in lines if not line.startswith("#")))))
+    assert [row["name"] for row in rows] == ["a", "b"]
+    assert float(rows[1]["OS high"]) - float(rows[1]["OS low"]) == pytest.approx(1.0, abs=1e-4)
+    assert rows[1]["nearest sites outside"] == "True"
+
+
+def test_open_marks_are_outside_and_a_series_orders_them() -> None:
+    found = Lab().predict(Path(), 0, np.stack([Line.edge, Line.edge + 0.1 * Line.bump])).prediction
+    order = order_of(["a", "b"], np.array([0.3, 0.1]))
+    (drawing, odd), *_ = prediction_grid(found, None, member().axes, order, 0)
+    marks = drawing.renderers[0].data_source.data
+    np.testing.assert_array_equal(marks["x"], [0.3, 0.1])
+    assert marks["fill"][0] > 0 == marks["fill"][1]
+    assert [r.data_source.data["measure"][0] for r in odd.renderers] == list(MEASURES)
+    alone = order_of(["a", "b", "c"], np.array([0.3, np.nan, 0.1]))
+    assert alone.x[1] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [({"pre": "-30,-150"}, "must be below"), ({"post": "x"}, "need two numbers"), ({"e0": "top"}, "E0")],
+)
+def test_corrections_that_cannot_be_read_are_refused(said: dict[str, str], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Corrections(**said).preparation("Cu")
+
+
+def test_the_overlay_waits_for_a_measured_spectrum(view: ExperimentView, state: ExplorerState) -> None:
+    overlays = OverlaysView(state)
+    assert overlays._boxes["measured"].disabled
+    drop(view, {"a.dat": measured(0.2)})
+    assert not overlays._boxes["measured"].disabled
+    overlays._boxes["measured"].value = True
+    assert "measured" in state.shown
