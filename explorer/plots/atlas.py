@@ -99,7 +99,7 @@ def color_map(drawing: figure, colouring: Colouring, count: int) -> None:
     """Gives the points of ``map_figure`` their colours and a size that suits their ``count``."""
     glyph = drawing.select_one({"name": "sites"}).glyph
     glyph.fill_color["transform"].update(palette=list(colouring.palette), low=colouring.low, high=colouring.high)
-    glyph.size = 7 if count < 1000 else 5 if count < 10_000 else 3
+    glyph.size = 7 if count < 1000 else 5 if count < 5_000 else 4 if count < 20_000 else 3
 
 
 def mark_data(xy: FloatArray) -> Columns:

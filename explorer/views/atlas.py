@@ -11,6 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource
 
+from engine.atlas.families import family_of
 from engine.atlas.measured import PlacedSpectrum, place_measured
 from engine.errors import DataError, EngineError
 from engine.experiment.reading import read_measured
@@ -113,10 +114,10 @@ class AtlasView(pn.viewable.Viewer):
         self._cells = ColumnDataSource(plots.NO_ELEMENTS)
         self._cells.selected.on_change("indices", lambda _attr, _old, new: self._tapped_element(new))
         self._shift = pmui.FloatInput(
-            label="Add to measured energies (eV)", value=0.0, start=-50.0, end=50.0, step=0.5, width=210, **small,
+            label="Add to its energies (eV)", value=0.0, start=-50.0, end=50.0, step=0.5, width=185, **small,
             description="Calculated and measured energies differ by a constant; near-edge shapes move with it.",
         )  # fmt: skip
-        self._absorber = pmui.TextInput(label="Absorber", placeholder="as the file says", width=140, **small)
+        self._absorber = pmui.TextInput(label="Absorber", placeholder="as in the file", width=135, **small)
         for widget in (self._shift, self._absorber):
             widget.param.watch(lambda _: self._place(), "value")
         self._drop = pmui.Column(sizing_mode="stretch_width", margin=0)
@@ -225,7 +226,7 @@ class AtlasView(pn.viewable.Viewer):
             self._row, self._near, self._placed, self._measured = None, np.empty(0, dtype=np.intp), [], []
             self._landed.object = ""
             self._about.object = about_html(opened.atlas)
-            self._list_colours()
+            self._list_colours(fresh=True)
             self._follow_selection()
         self._say()
         self._recolour()
@@ -245,12 +246,14 @@ class AtlasView(pn.viewable.Viewer):
 
     # colours and elements
 
-    def _list_colours(self) -> None:
+    def _list_colours(self, *, fresh: bool = False) -> None:
         opened = self._opened
         if opened is None:
             return
         options = offered(opened, self._config())
         value = self._color.value if self._color.value in options.values() else FAMILY
+        if fresh:
+            value = FAMILY if len(set(map(family_of, opened.symbols))) > 1 else ELEMENT
         renew = str(value).startswith((AXIS, PREDICTED))
         self._color.param.update(options=options, value=value)
         if renew:

@@ -42,6 +42,7 @@ TIP_STYLE = """
   padding: 5px 8px; width: 194px; line-height: 1.35; overflow-wrap: anywhere; box-shadow: 0 1px 5px rgba(0, 0, 0, 0.25)}
 .tip svg {display: block}
 """
+SHOWN = {"display": "block", "position": "absolute", "pointer-events": "none", "z-index": "20"}
 TIP_WIDTH, TIP_ROOM = 216, 190
 
 
@@ -197,7 +198,7 @@ class MapPanel(pn.viewable.Viewer):
 
     def _tell(self, html: str, place: dict[str, str]) -> None:
         self._tip.object = html
-        self._tip.styles = {"position": "absolute", "pointer-events": "none", "z-index": "20", **place}
+        self._tip.styles = {**SHOWN, **place}
 
 
 def tip_html(opened: OpenMap, colouring: Colouring, row: int) -> str:
