@@ -20,6 +20,7 @@ from engine.experiment.prepare_command import prepare
 from engine.progress import Progress
 from engine.study.suggest_command import suggest
 from engine.study.sweep_command import sweep
+from engine.study.trust_commands import stability, validity
 
 if TYPE_CHECKING:
     from engine.spectra import GridSpec, SpectraSet
@@ -36,6 +37,8 @@ app.command()(map_domain)
 app.command()(predict)
 app.command()(suggest)
 app.command()(sweep)
+app.command()(stability)
+app.command()(validity)
 app.command()(atlas)
 app.command("fetch-mp")(fetch_mp)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]

@@ -47,6 +47,11 @@ class TrainConfig:
         0.15, "Share to choose checkpoints, members and thresholds on.", low=0.01, high=0.9
     )
 
+    bootstrap: bool = _setting(
+        False,
+        "Train each member on its own draw, with replacement, of the training materials, to see what hangs on them.",
+    )
+
     hidden: int = _setting(256, "Width of the hidden layers of encoder and decoder.", low=1, high=4096)
     layers: int = _setting(5, "Fully connected layers of encoder and of decoder.", low=2, high=20)
     discriminator_hidden: int = _setting(64, "Width of the hidden layers of the discriminator.", low=1, high=4096)

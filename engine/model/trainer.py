@@ -42,16 +42,36 @@ def _random_shorts(shape: tuple[int, ...], generator: torch.Generator) -> Tensor
     return draws.random_(-(2**63), None, generator=generator).view(torch.int16)[:count].view(shape)
 
 
+def bootstrap_rows(material_id: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.int64]:
+    """As many rows (n,) as there are sites, those of materials drawn with replacement; the last material may be cut."""
+    _, group = np.unique(material_id, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    first = np.searchsorted(group[order], np.arange(group.max() + 2))
+    rng = np.random.default_rng(seed)
+    rows: list[int] = []
+    while len(rows) < len(group):
+        one = rng.integers(group.max() + 1)
+        rows += order[first[one] : first[one + 1]].tolist()
+    return np.array(rows[: len(group)], dtype=np.int64)
+
+
 class Trainer:
     """Networks, optimisers and generators of s seeds on one training set.
 
     mu (n, m) float32 and labels (n, d) float32 with NaN for unknown, both on the device to train on. `alive` (s,) tells
     which seeds still train; a seed whose loss stops being finite is left out from then on without touching the others.
+    material_id (n,) is needed where ``config.bootstrap`` asks for a draw of materials per seed.
     """
 
-    def __init__(self, config: TrainConfig, mu: Tensor, labels: Tensor) -> None:
+    def __init__(
+        self, config: TrainConfig, mu: Tensor, labels: Tensor, material_id: npt.NDArray[np.str_] | None = None
+    ) -> None:
         self.config, self.mu, self.labels = config, mu, labels
         device = mu.device
+        self.drawn: Tensor | None = None
+        if config.bootstrap and material_id is not None:
+            drawn = np.stack([bootstrap_rows(material_id, seed) for seed in config.seeds])
+            self.drawn = torch.from_numpy(drawn).to(device)
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in config.seeds]
         self.networks = Networks(config, mu.shape[1], self.generators)
         if config.standardise:
@@ -198,6 +218,8 @@ class Trainer:
     def train_epoch(self) -> dict[str, npt.NDArray[np.float64]]:
         """One pass over the training spectra; mean loss terms of this epoch, (s,) each, and their weighted "total"."""
         orders = torch.stack([torch.randperm(self.mu.shape[0], generator=g, device=g.device) for g in self.generators])
+        if self.drawn is not None:
+            orders = self.drawn.gather(1, orders)
         wanted = self._wanted()
         sums: dict[str, Tensor] = {}
         for rows in orders.tensor_split(self.n_batches, dim=1):

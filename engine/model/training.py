@@ -169,6 +169,7 @@ class _Training:
             config,
             torch.from_numpy(spectra.mu[split.train]).to(device),
             torch.tensor(self.labels[split.train], dtype=torch.float32, device=device),
+            spectra.material_id[split.train],
         )
         validation = spectra.mu[split.validation]
         self.validation_mu = torch.from_numpy(validation).to(device)

@@ -11,7 +11,7 @@ import torch
 
 from engine.model import losses
 from engine.model.config import TrainConfig, make_config
-from engine.model.trainer import Trainer
+from engine.model.trainer import Trainer, bootstrap_rows
 from tests.synthetic import make_set
 
 SMALL = {"hidden": 16, "layers": 3, "epochs": 4, "batch_size": 40, "discriminator_hidden": 8}
@@ -169,3 +169,21 @@ def test_learns_the_order_of_a_descriptor() -> None:
     correlation = np.corrcoef(np.argsort(np.argsort(z)), np.argsort(np.argsort(spectra.descriptors["WAVE"])))[0, 1]
     assert correlation > 0.9
     assert terms["reconstruction"][0] < float(np.var(spectra.mu, axis=0).mean())
+
+
+def test_bootstrap_draws_whole_materials_with_replacement_and_trains_on_them_alone() -> None:
+    material = np.repeat([f"m-{i}" for i in range(30)], 3)
+    rows = bootstrap_rows(material, 4)
+    assert rows.size == 90
+    counts = np.bincount(rows, minlength=90).reshape(30, 3)
+    assert (counts == counts[:, :1]).all()
+    left_out = [np.setdiff1d(np.arange(90), bootstrap_rows(material, seed)).size / 90 for seed in range(60)]
+    assert np.mean(left_out) == pytest.approx((1 - 1 / 30) ** 30, abs=0.03)
+    assert not np.array_equal(rows, bootstrap_rows(material, 5))
+    config = make_config("default", descriptors=("OS",), seeds=(4,), bootstrap=True, **SMALL)
+    spectra = make_set(90)
+    mu, labels = torch.tensor(spectra.mu, dtype=torch.float64), torch.tensor(spectra.descriptor_values(["OS"]))
+    drawn = Trainer(config, mu, labels, material)
+    by_hand = Trainer(replace(config, bootstrap=False), mu, labels)
+    by_hand.mu, by_hand.labels = mu[rows], labels[rows]
+    np.testing.assert_allclose(drawn.train_epoch()["total"], by_hand.train_epoch()["total"])

@@ -1,0 +1,125 @@
+"""How sure a trend is: what several members of one ensemble agree on.
+
+s members, t levels, m energies. Members differ by their seed or, trained with ``bootstrap``, by seed and by a draw of
+the training materials (Efron, Ann. Statist. 7, 1 (1979), with materials as the units).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.analysis.scores import FloatArray
+from engine.analysis.traversal import Traversal, cosine_overlap
+from engine.errors import ConfigError
+
+LOBE = 0.05
+FIXED = 0.1
+SAME_POINT_EV = 1.0
+LEAST_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Isosbestic:
+    """An energy at which spectra do not change along an axis.
+
+    energy_ev   median over the members that have it · spread_ev  standard deviation over them
+    confidence  share of the members that have it
+    """
+
+    energy_ev: float
+    spread_ev: float
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """One axis over the members.
+
+    energy_ev     (m,) · low, high  (s, m) spectra at the ends of the traversal · differential (s, m)
+    cosine        (s, s) overlap of the differentials
+    isosbestic    points at which mu stays in at least half of the members, rising in energy
+    """
+
+    axis: str
+    energy_ev: FloatArray
+    low: FloatArray
+    high: FloatArray
+    differential: FloatArray
+    cosine: FloatArray
+    isosbestic: tuple[Isosbestic, ...]
+
+    @property
+    def agreement(self) -> tuple[float, float]:
+        """Mean and least cosine between two members; 1, 1 for a single one."""
+        pairs = self.cosine[np.triu_indices(len(self.cosine), 1)]
+        return (float(pairs.mean()), float(pairs.min())) if pairs.size else (1.0, 1.0)
+
+    def band(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Median, 5th and 95th percentile (m,) of the differential over the members."""
+        low, middle, high = np.percentile(self.differential, [5, 50, 95], axis=0)
+        return middle, low, high
+
+
+def stability_of(traversals: Sequence[Traversal]) -> Stability:
+    """One axis of s members, on one energy grid. ConfigError without any.
+
+    The direction of a free axis is arbitrary: a member whose differential points against the first one's is turned.
+    """
+    if not traversals:
+        raise ConfigError("stability needs at least one traversal")
+    first = traversals[0].differential
+    levels = [one.mu if one.differential @ first >= 0 else one.mu[::-1] for one in traversals]
+    differential = np.stack([mu[-1] - mu[0] for mu in levels])
+    energy = traversals[0].energy_ev
+    return Stability(
+        axis=traversals[0].axis,
+        energy_ev=energy,
+        low=np.stack([mu[0] for mu in levels]),
+        high=np.stack([mu[-1] for mu in levels]),
+        differential=differential,
+        cosine=cosine_overlap(differential),
+        isosbestic=_common([fixed_energies(energy, mu) for mu in levels]),
+    )
+
+
+def _common(own: Sequence[FloatArray]) -> tuple[Isosbestic, ...]:
+    """Points of members (e,) each, gathered where neighbours are at most 1 eV apart."""
+    every = np.concatenate(own)
+    order = np.argsort(every)
+    who = np.repeat(np.arange(len(own)), [found.size for found in own])[order]
+    energy = every[order]
+    groups = np.split(np.arange(energy.size), np.flatnonzero(np.diff(energy) > SAME_POINT_EV) + 1)
+    points = [
+        Isosbestic(float(np.median(energy[g])), float(np.std(energy[g])), np.unique(who[g]).size / len(own))
+        for g in groups
+        if g.size
+    ]
+    return tuple(point for point in points if point.confidence >= LEAST_SHARE)
+
+
+def fixed_energies(energy_ev: FloatArray, mu: FloatArray) -> FloatArray:
+    """Energies in eV, rising, at which the levels (t, m) of a traversal cross in one point.
+
+    The differential changes sign there, between two lobes of at least a twentieth of its largest value, and mu varies
+    over the levels by at most a tenth (standard deviation) of where it varies most.
+    """
+    change = np.asarray(mu[-1] - mu[0], dtype=np.float64)
+    size = np.abs(change)
+    if not size.max() > 0:
+        return np.empty(0)
+    lobes = np.flatnonzero(size >= LOBE * size.max())
+    most = mu.std(axis=0).max()
+    found = []
+    for a, b in itertools.pairwise(lobes):
+        if change[a] * change[b] > 0:
+            continue
+        left = a + int(np.argmax(np.sign(change[a + 1 : b + 1]) != np.sign(change[a])))
+        share = change[left] / (change[left] - change[left + 1])
+        at_point = (1 - share) * mu[:, left] + share * mu[:, left + 1]
+        if at_point.std() <= FIXED * most:
+            found.append(energy_ev[left] + share * (energy_ev[left + 1] - energy_ev[left]))
+    return np.array(found)
