@@ -106,7 +106,7 @@ def test_means_of_selections_lie_over_the_spectra_where_the_overlays_ask_for_the
     state.shown = ["model", "selected"]
     assert (a.visible, b.visible) == (True, False)
     expected = SPECTRA.mu[SPECTRA.descriptors["OS"] == 2].mean(axis=0)
-    np.testing.assert_allclose(a.data_source.data["mean"], expected)
+    np.testing.assert_allclose(a.data_source.data["mean"], expected, rtol=1e-5)
     assert a in figures._overlay.renderers
 
 
