@@ -51,6 +51,9 @@ FOOTER = {
 }
 
 
+NO_SIDEWAYS = "html, body {overflow-x: clip}"
+"""A closed drawer lies beyond the right edge; nobody is to scroll to it."""
+
 _LOADER = ThreadPoolExecutor(1, "open-model")
 
 
@@ -289,7 +292,7 @@ class Explorer:
 
 def build() -> pmui.Page:
     """The page of one new session."""
-    pn.extension("filedropper", notifications=False)
+    pn.extension("filedropper", notifications=False, raw_css=[NO_SIDEWAYS])
     explorer = Explorer(workspace_from_environment(), data_folder())
     explorer.start()
     return explorer.page()

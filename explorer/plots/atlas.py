@@ -34,7 +34,7 @@ ENERGY_ABOVE = "Energy above the element's first (eV)"
 NAMES = {"umap": "UMAP", "densmap": "densMAP", "pca": "Principal component"}
 FADED, SOLID = 0.18, 0.8
 MOST_SHARES = 14
-SPARK_WIDTH, SPARK_HEIGHT = 190, 54
+SPARK_WIDTH, SPARK_HEIGHT = 176, 54
 
 # At most one report per turn of the clock, the last one included: the server is not asked for every pixel.
 _REPORT = """
@@ -67,8 +67,8 @@ def map_figure(
         ("a", {"size": 4, "fill_color": A_COLOR, "line_color": None}),
         ("b", {"size": 4, "fill_color": B_COLOR, "line_color": None}),
         ("found", {"size": 11, "fill_color": None, "line_color": NOW, "line_width": 2}),
-        ("near", {"size": 11, "fill_color": None, "line_color": A_COLOR, "line_width": 2, "marker": "diamond"}),
-        ("site", {"size": 17, "fill_color": None, "line_color": NOW, "line_width": 3}),
+        ("near", {"size": 13, "fill_color": "#FFFFFF", "line_color": "#111111", "line_width": 2, "marker": "diamond"}),
+        ("site", {"size": 15, "fill_color": "#FFFFFF", "line_color": NOW, "line_width": 4}),
         ("placed", {"size": 19, "fill_color": NOW, "line_color": "#FFFFFF", "line_width": 1.5, "marker": "star"}),
     ):
         drawing.scatter("x", "y", source=marks[name], **look)
@@ -123,7 +123,7 @@ def share_data(symbols: Sequence[str], a: Sequence[int], b: Sequence[int]) -> Co
 def share_figure(shares: ColumnDataSource, height: int) -> figure:
     """The elements of both selections as bars beside each other."""
     drawing = figure(
-        height=height, sizing_mode="stretch_width", x_range=FactorRange(), y_axis_label="Share of sites (%)",
+        height=height, sizing_mode="stretch_width", x_range=FactorRange(), y_axis_label="Share (%)",
         x_axis_label="Element", tools="save", toolbar_location=None, min_border_left=60,
     )  # fmt: skip
     drawing.y_range.start = 0

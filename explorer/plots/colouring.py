@@ -18,7 +18,7 @@ from explorer.plots.style import CATEGORICAL, UNKNOWN
 METAL_ZERO = "#CC79A7"
 NEGATIVE = ("#F2B07A", "#E07B1F", "#B85200", "#853800")
 """Oxidation states from −1 down; positive ones go along a scale, so that neighbours look alike."""
-POSITIVE = tuple(Viridis256[round(place)] for place in np.linspace(30, 240, 8))
+POSITIVE = tuple(Viridis256[round(place)] for place in np.linspace(62, 232, 8))
 MOST_CLASSES = len(CATEGORICAL)
 
 

@@ -170,8 +170,8 @@ class AtlasView(pn.viewable.Viewer):
     def _list_maps(self) -> None:
         maps: dict[str, str] = self._state.maps
         self._empty.visible, self._content.visible = not maps, bool(maps)
+        self._told.active = [] if maps else [0]
         if not maps:
-            self._told.active = [0]
             return
         value = self._map.value if self._map.value in maps else next(iter(maps))
         offer(self._map, maps, value)

@@ -70,8 +70,12 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
     tab.see("120 sites of 40 materials")
     start_training(tab, seeds=1, epochs=100_000)
     tab.see("/Training · epoch \\d+ of 100000/")
+    for waiting in ("1 training waiting", "2 trainings waiting"):
+        tab.page.get_by_role("button", name="Start training").click()
+        tab.see(waiting)
+    tab.see("/Waiting for its turn · 2 of 2 in the queue/")
     tab.page.reload()
-    tab.see("/Jobs: .* epoch \\d+ of 100000/")
+    tab.see("/Jobs: .* epoch \\d+ of 100000.* best.*; 2 trainings waiting|Jobs: .* 2 trainings waiting/")
     tab.page.close()
     first.stop()
 
@@ -79,6 +83,10 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
     tab = open_tab(second)
     tab.part("Train")
     tab.see("/Training · epoch \\d+ of 100000/")
+    tab.see("Waiting for their turn, next first")
+    for left in ("Jobs: .* 1 training waiting", "Jobs: [^;]*$"):
+        tab.page.get_by_role("button", name="Cancel").nth(1).click()
+        tab.see(f"/{left}/")
     tab.page.get_by_role("button", name="Cancel").click()
     tab.see("/Cancelled · epoch \\d+ of 100000/")
     tab.see("Jobs: none running")

@@ -29,6 +29,8 @@ def test_opens_on_the_real_set_where_it_is_found(
     tab.wait(lambda: tab.saved(server).get("tab") == "Data")
     tab.page.reload()
     tab.see("120 sites of 40 materials")
+    tab.page.evaluate("window.scrollTo(500, 0)")
+    assert tab.page.evaluate("window.scrollX") == 0
     assert tab.errors == []
     local = [url for url in tab.requests if urlsplit(url).scheme not in ("data", "blob")]
     assert {urlsplit(url).hostname for url in local} == {"127.0.0.1"}
