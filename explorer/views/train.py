@@ -233,7 +233,8 @@ class TrainView(pn.viewable.Viewer):
         }
         value = self._followed.value
         if value not in options.values():
-            value = next((job.id for job, status in trainings if status.active), next(iter(options.values()), None))
+            going = [job.id for job, status in trainings if status.active and status.state != "queued"]
+            value = next(iter([*going, *options.values()]), None)
         if options != self._followed.options:
             self._followed.param.update(options=options, value=value)
         self._follow()

@@ -75,7 +75,7 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
         tab.see(waiting)
     tab.see("/Waiting for its turn · 2 of 2 in the queue/")
     tab.page.reload()
-    tab.see("/Jobs: .* epoch \\d+ of 100000.* best.*; 2 trainings waiting|Jobs: .* 2 trainings waiting/")
+    tab.see("/Jobs: .* 2 trainings waiting/")
     tab.page.close()
     first.stop()
 
@@ -85,15 +85,15 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
     tab.see("/Training · epoch \\d+ of 100000/")
     tab.see("Waiting for their turn, next first")
     for left in ("Jobs: .* 1 training waiting", "Jobs: [^;]*$"):
-        tab.page.get_by_role("button", name="Cancel").nth(1).click()
+        tab.page.get_by_role("button", name="Cancel").first.click()
         tab.see(f"/{left}/")
     tab.page.get_by_role("button", name="Cancel").click()
     tab.see("/Cancelled · epoch \\d+ of 100000/")
     tab.see("Jobs: none running")
     tab.page.get_by_role("button", name="Resume").click()
     tab.see("/Training · epoch \\d+ of 100000/")
-    record = next((second.workspace / "jobs").glob("run-*/job.json"))
-    os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+    records = [json.loads(path.read_text()) for path in (second.workspace / "jobs").glob("run-*/job.json")]
+    os.kill(next(record["pid"] for record in records if record["pid"]), signal.SIGKILL)
     tab.see("/Interrupted · epoch \\d+ of 100000/")
     tab.see("was interrupted")
     assert tab.page.get_by_role("button", name="Resume").is_visible()
