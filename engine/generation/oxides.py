@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from engine.errors import DataError
 from engine.generation.chemistry import ABSORBERS
 from engine.generation.materials import Material, generator_of, is_new, material_id_of
-from engine.generation.prototypes import NOT_OXIDES, SHELL_RATIO, prototypes
+from engine.generation.prototypes import NOT_OXIDES, SALTS, SHELL_RATIO, prototypes
 from engine.generation.standard import Compound, standard_compounds
 from engine.generation.substitution import substitutions
 from engine.generation.turns import Candidate, Class, copies_of, in_turn, interleaved
@@ -18,11 +19,14 @@ from engine.structures import describe_sites
 SITES_PER_FAMILY = 850
 SITES_PER_STRUCTURE = 4
 LARGEST_CLASS_SIZE = 150
+LARGEST_SHARE = 0.15
+"""Most of a family's sites that one structure type may give."""
+
 NEEDED = ("OS", "CN", "OCN", "NNRS", "MOOD", "O_FRAC")
 VALENCE_SECONDS = 2.0
 
-Kind = tuple[int, int, bool]
-"""Oxidation state, coordination number of the slot, square planar or not."""
+Kind = tuple[int, int, bool, bool]
+"""Oxidation state, coordination number of the slot, square planar or not, in a salt of oxyanions or not."""
 
 
 def oxide_materials(
@@ -33,17 +37,25 @@ def oxide_materials(
     In turn from the class (state, coordination) that is most behind its share, which grows with the square root of how
     many compositions it has. A site is given when its first shell is oxygen, OS, CN, OCN, NNRS and MOOD can be
     computed, OS is the state it was built for, CN is at least 4 (2 for the states 1 and 2), and its surroundings differ
-    from those of every other site. At most four sites per structure. Deterministic by seed. DataError for an element
-    that is not one of the eight.
+    from those of every other site. At most four sites per structure and 15 % of all from one structure type.
+    Deterministic by seed. DataError for an element that is not one of the eight.
     """
     if element not in ABSORBERS:
         raise DataError(f"no oxide family of {element}; there are {', '.join(ABSORBERS)}")
     seen: list[np.ndarray] = []
+    given: Counter[str] = Counter()
+
+    def accept(material: Material) -> list[int]:
+        left = round(LARGEST_SHARE * sites) - given[material.kind]
+        chosen = _sound_sites(material, element, seen, seed)[:left] if left > 0 else []
+        given[material.kind] += len(chosen)
+        return chosen
+
     classes = [
         Class(min(len(order), LARGEST_CLASS_SIZE) ** 0.5, copies_of(order))
         for order in oxide_classes(element, seed).values()
     ]
-    yield from in_turn(classes, lambda material: _sound_sites(material, element, seen, seed), sites=sites, seed=seed)
+    yield from in_turn(classes, accept, sites=sites, seed=seed)
 
 
 def oxide_classes(element: str, seed: int) -> dict[Kind, list[Candidate]]:
@@ -64,9 +76,10 @@ def oxide_classes(element: str, seed: int) -> dict[Kind, list[Candidate]]:
             slot, state = next(
                 (s, q) for s, (symbol, q) in zip(prototype.slots, chosen.ions, strict=True) if symbol == element
             )
-            built.setdefault((state, slot.coordination, slot.planar), {}).setdefault(prototype.name, []).append(chosen)
+            kind = (state, slot.coordination, slot.planar, prototype.name in SALTS)
+            built.setdefault(kind, {}).setdefault(prototype.name, []).append(chosen)
     return {
-        kind: published.get(kind, []) + interleaved(built.get(kind, {}), generator_of(seed, element, kind))
+        kind: published.get(kind, []) + interleaved(built.get(kind, {}), generator_of(seed, element, kind[:3]))
         for kind in sorted({*published, *built})
     }
 
@@ -79,7 +92,7 @@ def _kind_of(compound: Compound, element: str) -> Kind | None:
     index = next(i for i, site in enumerate(compound.structure) if site.specie.symbol == element)
     near = compound.structure.get_neighbors(compound.structure[index], 3.2)
     bonds = sorted(n.nn_distance for n in near if n.specie.symbol == "O")
-    return compound.states[index], int(sum(b <= SHELL_RATIO * bonds[0] for b in bonds)), False
+    return compound.states[index], int(sum(b <= SHELL_RATIO * bonds[0] for b in bonds)), False, False
 
 
 def _sound_sites(material: Material, element: str, seen: list[np.ndarray], seed: int) -> list[int]:

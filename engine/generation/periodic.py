@@ -11,7 +11,7 @@ from pymatgen.core import Element
 from engine.errors import DataError
 from engine.generation.chemistry import SPECTATORS
 from engine.generation.materials import Material, generator_of, is_new, material_id_of
-from engine.generation.prototypes import prototypes
+from engine.generation.prototypes import SALTS, prototypes
 from engine.generation.standard import Compound, standard_compounds
 from engine.generation.substitution import substitutions
 from engine.generation.turns import Candidate, Class, copies_of, in_turn, interleaved
@@ -72,6 +72,8 @@ def periodic_classes(element: str, seed: int) -> dict[str, list[Candidate]]:
         built: dict[str, list[Candidate]] = {}
         for anion in anions:
             for prototype in prototypes():
+                if prototype.name in SALTS:
+                    continue
                 fillings = [
                     chosen
                     for chosen in substitutions(prototype, element, STATES.get(element, ()), anion)

@@ -39,13 +39,19 @@ AFLOW_OXIDES: Mapping[str, str] = MappingProxyType({
     "A2B_oP12_62_2c_c:Cotunnite": "cotunnite", "A2B3C7D_oP13_47_t_aq_eqrs_h": "yttrium barium cuprate 123-7",
     "ABC2_tI16_122_a_b_d": "oxide chalcopyrite",
     "A2B_hP12_194_cg_f": "high tridymite", "AB3C_oP20_62_c_cd_a": "calcium titanate",
-    "AB2C4_tI14_139_a_e_ce": "lanthanum cuprate", "AB_tP4_131_c_e": "cooperite",
+    "AB2C4_tI14_139_a_e_ce": "lanthanum cuprate", "AB_tP4_131_c_e": "cooperite", "AB3C4_oP16_31_a_ab_2ab": "enargite",
 })  # fmt: skip
 """pymatgen's prototypes (AFLOW label, and mineral where a label occurs twice) that oxides take, and names for them."""
 
 AFLOW_SOURCE = "Mehl et al., Comput. Mater. Sci. 136, S1 (2017), as it ships with pymatgen"
 NOT_OXIDES = frozenset({"nickeline", "molybdenite", "pyrite", "antifluorite", "carbon dioxide", "zincblende"})
 """Types of the published compounds that oxides of transition metals do not take."""
+
+SALTS = frozenset({
+    "copper germanate", "chromium vanadate", "chalcocyanite", "dolomite", "copper diphosphate", "kotoite",
+    "strontium copper borate", "berlinite", "enargite",
+})  # fmt: skip
+"""Types of oxyanion salts: phosphates, sulfates, borates, carbonates, silicates. They serve the 3d oxides alone."""
 
 
 @dataclass(frozen=True, eq=False)

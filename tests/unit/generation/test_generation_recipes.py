@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 
 import numpy as np
@@ -12,7 +13,7 @@ from engine.errors import DataError
 from engine.generation.materials import Material, build, check, is_new, material_id_of
 from engine.generation.oxides import oxide_materials
 from engine.generation.periodic import ELEMENTS, GROUPS, allotropes, periodic_classes, periodic_materials
-from engine.generation.prototypes import prototypes
+from engine.generation.prototypes import SALTS, prototypes
 from engine.generation.relaxation import instability
 from engine.generation.standard import standard_compounds
 from engine.generation.substitution import substitutions
@@ -26,6 +27,10 @@ def test_prototypes_have_the_slots_of_their_type() -> None:
     assert found["infinite layer"] == [(8, False), (4, True)]
     assert found["cuprite"] == [(2, False)]
     assert found["zircon"] == [(4, False), (8, False)]  # one of pymatgen's
+    assert found["copper germanate"] == [(4, True), (4, False)]
+    assert found["dolomite"] == [(6, False), (6, False), (3, False)]
+    assert found["strontium copper borate"] == [(8, False), (4, True), (3, False)]
+    assert set(found) >= SALTS
     assert len(found) > 60
 
 
@@ -77,6 +82,7 @@ def test_oxide_sites_are_sound_balanced_and_repeatable() -> None:
     assert {2, 3} <= set(frame["OS"])
     assert {4, 6} <= set(frame["CN"])
     assert max(len(m.structure) for m, _ in first) <= 80
+    assert max(Counter(m.kind for m, chosen in first for _ in chosen).values()) <= 4  # 15 % of 24
     with pytest.raises(DataError, match="no oxide family of Zn"):
         next(oxide_materials("Zn"))
 
