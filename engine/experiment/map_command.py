@@ -30,7 +30,8 @@ def map_domain(
     simulated: Annotated[Path | None, typer.Option(metavar="SET.parquet", help="Simulated set without a run.")] = None,
     components: Annotated[int, typer.Option(help="Clusters of the simulated set to take as components.")] = 3,
     basis: Annotated[
-        list[str] | None, typer.Option(help="Site or material of the simulated set as a component; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Site, material or class (OS=4&CN=6) of the simulated set as a component; may be repeated."),
     ] = None,
     starts: Annotated[int, typer.Option(help="Random starts to average over.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the starts and the clusters.")] = 0,
@@ -110,6 +111,7 @@ def _content(measured: SpectraSet, found: DomainMap, scan: RankScan, usual: Usua
         ],
         "loss": found.loss.tolist(),
         "averaged": found.averaged,
+        "balance": found.balance,
         "rank_scan": {
             "components": scan.components.tolist(),
             "singular_value": scan.singular_value.tolist(),

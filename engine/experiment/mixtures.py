@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.optimize import nnls
 
 from engine.errors import ConfigError, DataError
@@ -30,7 +31,7 @@ class Basis:
 
 @dataclass(frozen=True, eq=False)
 class DomainMap:
-    """The mapping of N spectra onto n components, averaged over those of s starts that end within a tenth of the best.
+    """The mapping of N spectra onto n components, averaged over those of s starts that end within 1 % of the best.
 
     weights        (N, n), rows sum to one · weight_spread (N, n) standard deviation over all starts
     averaged       how many starts the weights are the mean of
@@ -38,7 +39,7 @@ class DomainMap:
     mapped         (N, m) S^ C
     residual       (N,) root mean square of T - S C per spectrum
     guess_residual (n,) root mean square of S^ - S per component
-    loss           (s,) what each start reached: mean square of S^ - T C+ plus that of T - T C+ C
+    loss           (s,) what each start reached: mean square of S^ - T C+ plus ``balance`` times that of T - T C+ C
     ambiguity      (n,) how far each component's weights can be scaled at no cost to the fit, see ``ambiguity``
     """
 
@@ -51,6 +52,7 @@ class DomainMap:
     residual: FloatArray
     guess_residual: FloatArray
     loss: FloatArray
+    balance: float
     ambiguity: FloatArray
 
 
@@ -171,17 +173,43 @@ def basis_from_clusters(mu: FloatArray, site_id: Sequence[str], n: int, seed: in
     return Basis(found.cluster_centers_, tuple(origin))
 
 
-def basis_from_sites(mu: FloatArray, site_id: Sequence[str], material_id: Sequence[str], names: Sequence[str]) -> Basis:
-    """The simulated spectra of chosen sites, or the mean over the sites of chosen materials; DataError for unknown."""
+def basis_from_sites(
+    mu: FloatArray,
+    site_id: Sequence[str],
+    material_id: Sequence[str],
+    names: Sequence[str],
+    descriptors: pd.DataFrame | None = None,
+) -> Basis:
+    """The simulated spectra (N, m) of chosen sites, or the mean over the sites of chosen materials or classes.
+
+    A class says what columns of ``descriptors`` (N, d) must be, such as "OS=4&CN=6". DataError for what is not there.
+    """
     sites, materials = np.asarray(site_id), np.asarray(material_id)
     rows, origin = [], []
     for name in names:
-        mine = (sites == name) if (sites == name).any() else materials == name
+        if "=" in name and descriptors is not None:
+            mine = _class_of(name, descriptors)
+        else:
+            mine = (sites == name) if (sites == name).any() else materials == name
         if not mine.any():
-            raise DataError(f"the simulated set has no site or material '{name}'")
+            raise DataError(f"the simulated set has no site, material or class '{name}'")
         rows.append(np.asarray(mu)[mine].mean(axis=0, dtype=np.float64))
         origin.append(f"simulated {name}" + (f", mean of {int(mine.sum())} sites" if mine.sum() > 1 else ""))
     return Basis(np.stack(rows), tuple(origin))
+
+
+def _class_of(text: str, descriptors: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which sites (N,) have the values that "NAME=VALUE&NAME=VALUE" asks for; DataError when it cannot be read."""
+    mine = np.ones(len(descriptors), dtype=bool)
+    for part in text.split("&"):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if name not in descriptors:
+            raise DataError(f"class '{text}': the simulated set has no descriptor '{name}'")
+        try:
+            mine &= descriptors[name].to_numpy() == float(value)
+        except ValueError:
+            raise DataError(f"class '{text}': '{value}' is no number; need NAME=VALUE, joined by &") from None
+    return mine
 
 
 def map_flags(found: DomainMap) -> list[str]:

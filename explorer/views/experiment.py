@@ -93,7 +93,8 @@ class ExperimentView(pn.viewable.Viewer):
             label="Components", value=COMPONENTS, start=2, end=MOST_COMPONENTS, width=120, size="small"
         )
         self._basis = pmui.TextInput(
-            label="Simulated sites or materials as components", placeholder="centroids of clusters", width=320,
+            label="Components: sites, materials, classes (OS=4&CN=6)",
+            placeholder="centroids of clusters", width=320,
             size="small",
         )  # fmt: skip
         self._map = pmui.Button(label="Map the series", size="small", variant="contained", margin=(14, 10))

@@ -84,13 +84,24 @@ def test_a_shift_and_a_broadening_of_the_measurement_are_mapped_away() -> None:
     np.testing.assert_allclose(found.mapped, found.weights @ simulated)
 
 
+def test_what_all_spectra_differ_in_from_the_guesses_does_not_spoil_the_weights() -> None:
+    """Simulated spectra that are all wrong alike, by more than the mixtures differ: weights still follow the series."""
+    weights, simulated = mixtures(), components()
+    wrong = 0.25 * np.exp(-(((X - 5.0) / 4.0) ** 2)) - 0.1
+    noise = 0.003 * np.random.default_rng(1).normal(size=(60, X.size))
+    found = map_domain(weights @ simulated + wrong + noise, basis(simulated), starts=20)
+    assert found.balance > 10
+    assert np.median(found.residual) < 0.006
+    assert min(np.corrcoef(found.weights[:, i], weights[:, i])[0, 1] for i in range(3)) > 0.9
+
+
 def test_the_loss_is_what_its_definition_gives_with_a_dense_inverse() -> None:
     measured, spectra = mixtures() @ components(0.3), components()
     found = map_domain(measured, basis(spectra), starts=1)
     c = found.weights.T
     inverse = np.linalg.pinv(c)
     own = measured.T @ inverse
-    expected = ((spectra.T - own) ** 2).mean() + ((measured.T - own @ c) ** 2).mean()
+    expected = ((spectra.T - own) ** 2).mean() + found.balance * ((measured.T - own @ c) ** 2).mean()
     assert found.loss[0] == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(found.measured_basis, own.T, atol=1e-6)
 
@@ -158,8 +169,14 @@ def test_bases_say_where_they_came_from() -> None:
     chosen = basis_from_sites(mu, sites, materials, ["m-0", "m-29_001"])
     np.testing.assert_allclose(chosen.mu, [mu[:2].mean(axis=0), mu[59]])
     assert chosen.origin[0] == "simulated m-0, mean of 2 sites"
-    with pytest.raises(DataError, match="no site or material"):
+    with pytest.raises(DataError, match="no site, material or class"):
         basis_from_sites(mu, sites, materials, ["none"])
+    labels = pd.DataFrame({"OS": 2.0 + kind, "CN": 6.0})
+    classes = basis_from_sites(mu, sites, materials, ["OS=3 & CN=6"], labels)
+    np.testing.assert_allclose(classes.mu[0], mu[20:40].mean(axis=0))
+    for wrong, told in (("X=1", "no descriptor 'X'"), ("OS=high", "is no number"), ("OS=9", "no site, material or")):
+        with pytest.raises(DataError, match=told):
+            basis_from_sites(mu, sites, materials, [wrong], labels)
 
 
 def test_the_command_maps_a_series_and_writes_weights_beside_the_spectra(tmp_path: Path) -> None:
