@@ -282,6 +282,7 @@ def simulate(
     width: Annotated[float | None, typer.Option(help="Width of the grid in eV; default: 50.")] = None,
     points: Annotated[int | None, typer.Option(help="Points of the grid; default: 256.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    device: Annotated[str, typer.Option(help="Where the scattering is solved: auto, cpu or cuda.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Compute the K-edge spectra of structures, with descriptors, as a set; run it again to go on where it stopped.
@@ -306,11 +307,17 @@ def simulate(
                 progress=progress,
             )  # fmt: skip
         else:
+            from functools import partial
+
+            from engine.model.training import pick_device
+            from engine.simulation.simulate import simulate_site
+
             settings = _simulation_settings(scf, setting or [])
+            simulate_on = partial(simulate_site, device=str(pick_device(device)))
             sources, failed = read_sources(structures)
             outcome = simulate_sources(
                 sources, failed, element, settings, out, all_sites=all_sites, average=average, grid=grid,
-                workers=workers, progress=progress,
+                workers=workers, progress=progress, simulate=simulate_on,
             )  # fmt: skip
     if as_json:
         _print_json(outcome.to_json())

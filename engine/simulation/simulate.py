@@ -92,8 +92,10 @@ class SiteSpectrum:
     notes: tuple[str, ...] = ()
 
 
-def simulate_site(structure: Structure | Molecule, site_index: int, settings: Settings | None = None) -> SiteSpectrum:
-    """K-edge XANES of site ``site_index`` of ``structure``.
+def simulate_site(
+    structure: Structure | Molecule, site_index: int, settings: Settings | None = None, *, device: str = "cpu"
+) -> SiteSpectrum:
+    """K-edge XANES of site ``site_index`` of ``structure``; the multiple scattering is solved on ``device`` (torch's).
 
     The photon energy of the Fermi level is the tabulated K edge of the element, raised by as much as the neighbours
     lower the electrostatic potential at the nucleus, which is how FEFF places it (neutral atoms, no work function).
@@ -108,8 +110,9 @@ def simulate_site(structure: Structure | Molecule, site_index: int, settings: Se
     final = _final_state(base, surroundings, settings.mode)
     muffin_tin = final.muffin_tin
     relative = np.arange(settings.energy_min_ev, settings.energy_max_ev + 0.5 * STEP_EV, STEP_EV)
+    width_ev = max(half_width_ev(number), SHARPEST_EV)
     mu, mu0 = absorption_spectrum(
-        cluster, muffin_tin, relative, hole_width_ev=max(half_width_ev(number), SHARPEST_EV), lmax=settings.lmax
+        cluster, muffin_tin, relative, hole_width_ev=width_ev, lmax=settings.lmax, device=device
     )
     shift_ev = -base.core_shift * HARTREE_EV
     diagnostics = {

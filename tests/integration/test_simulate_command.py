@@ -58,6 +58,7 @@ def test_errors_of_the_command_are_one_line(tmp_path: Path) -> None:
     for options, message in (
         (("--engine", "vasp"), "need rankaae or feff"), (("--set", "lmx=2"), "'lmx' is not one of the simulation's"),
         (("--set", "lmax=9"), "lmax is 9; need 1 to 4"), (("--engine", "feff", "--scf"), "inputs have fixed cards"),
+        (("--device", "tpu"), "device is 'tpu'; choose from auto, cpu, cuda"),
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=message):
             CliRunner().invoke(app, [*ask, "--element", "Ti", *options], catch_exceptions=False)
