@@ -18,6 +18,7 @@ from engine.experiment.map_command import map_domain
 from engine.experiment.predict_command import predict
 from engine.experiment.prepare_command import prepare
 from engine.progress import Progress
+from engine.study.report_commands import report, reproduce
 from engine.study.suggest_command import suggest
 from engine.study.sweep_command import sweep
 from engine.study.trust_commands import stability, validity
@@ -39,6 +40,8 @@ app.command()(suggest)
 app.command()(sweep)
 app.command()(stability)
 app.command()(validity)
+app.command()(report)
+app.command()(reproduce)
 app.command()(atlas)
 app.command("fetch-mp")(fetch_mp)
 OfElement = Annotated[str | None, typer.Option("--element", help="Only the sites of this absorber, such as Cu.")]
