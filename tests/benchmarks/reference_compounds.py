@@ -1,0 +1,205 @@
+"""Measured compounds of Fe, Ni, Cu and Zn read with models of simulated oxides: nominal against predicted OS and CN.
+
+    python -m tests.benchmarks.reference_compounds [--model RUN]... [--out table.csv]
+
+Takes the runs that are given, or the embedded models, and does those elements of which `xdi` has compounds. Measured
+energies are shifted by what one compound of each element asks for, which is marked with *. Metals, sulfides, carbides
+and nitrides are outside any oxide's domain and should be flagged. Below each table stands how often intervals of 90 %
+hold the labels of the run's held-out simulated materials.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from engine.embedded.manifest import data_folder, read_embedded
+from engine.errors import EngineError
+from engine.experiment.aligning import shift_sensitivity
+from engine.experiment.calibration import Predictor, coverage_on, fit_predictor
+from engine.experiment.intake import Intake, take_in
+from engine.experiment.prediction import MEASURES
+from engine.experiment.preparing import Preparation
+from engine.experiment.reading import Columns
+from engine.model.latent_model import load_member
+from engine.model.run import Run
+from tests.benchmarks.train_quality import REAL_DATA
+
+XDI = REAL_DATA / "xdi"
+DESCRIPTORS = ("OS", "CN")
+
+
+@dataclass(frozen=True)
+class Compound:
+    """A compound: its files by the start of their names, state and neighbours, None where mixed or not known.
+
+    outside  it is no oxide: metal, sulfide, selenide, carbide or nitride
+    """
+
+    files: str
+    name: str
+    state: float | None
+    neighbours: float | None
+    outside: bool = False
+
+
+COMPOUNDS = {
+    "Fe": (
+        Compound("FeO_rt", "FeO", 2, 6),
+        Compound("Fe3O4_rt", "Fe3O4", 8 / 3, 16 / 3),
+        Compound("Hansel2001_magnetite", "Fe3O4", 8 / 3, 16 / 3),
+        Compound("Fe2O3_rt", "Fe2O3", 3, 6),
+        Compound("Hansel2001_goethite", "goethite", 3, 6),
+        Compound("Hansel2001_2lineFerrihydrite", "ferrihydrite", 3, 6),
+        Compound("Hansel2001_siderite", "siderite", 2, 6),
+        Compound("Hansel2001_vivianite", "vivianite", 2, 6),
+        Compound("Hansel2001_greenrust", "green rust", None, 6),
+        Compound("FeS2_rt", "FeS2", 2, 6, outside=True),
+        Compound("Fe3C_rt", "Fe3C", None, None, outside=True),
+        Compound("FeN_rt", "FeN", None, None, outside=True),
+        Compound("Fe_metal", "Fe metal", 0, None, outside=True),
+        Compound("Fe_Foil", "Fe metal", 0, None, outside=True),
+        Compound("Hansel2001_Fe_foil", "Fe metal", 0, None, outside=True),
+    ),
+    "Ni": (
+        Compound("NiOH2_rt", "Ni(OH)2", 2, 6),
+        Compound("Ni2O3_rt", "Ni2O3", 3, 6),
+        Compound("NiS_rt", "NiS", 2, 6, outside=True),
+        Compound("Ni_metal", "Ni metal", 0, None, outside=True),
+    ),
+    "Cu": (
+        Compound("CuO_tenorite", "CuO", 2, 4),
+        Compound("Cu_azurite", "azurite", 2, 14 / 3),
+        Compound("Cu2S", "Cu2S", 1, None, outside=True),
+        Compound("CuS_covellite", "CuS", None, None, outside=True),
+        Compound("Cu_Foil", "Cu metal", 0, None, outside=True),
+        Compound("cu_metal", "Cu metal", 0, None, outside=True),
+    ),
+    "Zn": (
+        Compound("ZnO", "ZnO", 2, 4),
+        Compound("Chorover13BM_ZnSO4", "ZnSO4 hydrate", 2, 6),
+        Compound("Chorover13BM_ZnC2O4", "Zn oxalate", 2, 6),
+        Compound("Chorover13BM_Zn_smithsonite", "smithsonite", 2, 6),
+        Compound("Chorover13BM_Zn_hopeite", "hopeite", 2, 14 / 3),
+        Compound("Chorover13BM_ZnS_", "ZnS", 2, 4, outside=True),
+        Compound("Chorover13BM_Zn_sphalerite", "ZnS", 2, 4, outside=True),
+        Compound("zn_znse", "ZnSe", 2, 4, outside=True),
+        Compound("Chorover13BM_Znfoil", "Zn metal", 0, None, outside=True),
+        Compound("Zn_foil", "Zn metal", 0, None, outside=True),
+    ),
+}
+# The compound that aligns an element: its file, and what simulated sets call it; Ni(OH)2 by NiO, its nearest relative.
+REFERENCES = {
+    "Fe": ("Fe2O3_rt_01.xdi", ("corundum-Fe3-O",)),
+    "Ni": ("NiOH2_rt_01.xdi", ("rocksalt-Ni2-O",)),
+    "Cu": ("CuO_tenorite_13K_01.xdi", ("tenorite-Cu2-O", "mp-1692")),
+    "Zn": ("ZnO.xdi", ("wurtzite-Zn2-O",)),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, action="append", help="a run on simulated oxides; may be repeated")
+    parser.add_argument("--out", type=Path, help="the table as CSV")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    tables = []
+    for path in options.model or embedded_models():
+        run = Run(path)
+        element = str(run.spectra().element[0])
+        if element in COMPOUNDS:
+            tables.append(report(run, element))
+        else:
+            print(f"{path.name}: {element}, of which there are no measured compounds")
+    if options.out is not None and tables:
+        pd.concat(tables).to_csv(options.out, index=False)
+
+
+def embedded_models() -> list[Path]:
+    embedded = read_embedded(data_folder())
+    if embedded is None:
+        raise SystemExit("no embedded models: give --model")
+    return [model.path for model in embedded.models]
+
+
+def report(run: Run, element: str) -> pd.DataFrame:
+    """Prints and returns the table of one element."""
+    spectra, split, member = run.spectra(), run.split(), load_member(run)
+    file, names = REFERENCES[element]
+    known = [name for name in names if (spectra.material_id == name).any()]
+    print(f"\n{element}: {run.path.name}, {len(spectra)} simulated sites, seed {member.seed}")
+    if not known:
+        print(f"  the set has none of {', '.join(names)}: energies are not shifted")
+    files = [path for one in COMPOUNDS[element] for path in sorted(XDI.glob(f"{one.files}*"))]
+    taken = take_in(
+        files, member.energy_ev, Preparation(element), columns=Columns(), simulated=lambda _: spectra,
+        references=[(XDI / file, name) for name in known[:1]],
+    )  # fmt: skip
+    for line in [*taken.notes, *(f"refused: {reason}" for reason in taken.refused)]:
+        print(f"  {line}")
+    predictor = fit_predictor(member, spectra, split, DESCRIPTORS)
+    table = predictions(predictor, taken, element, Path(file).stem if known else "")
+    print(shown(table).to_string(index=False))
+    tell(table)
+    for name, (share, count) in coverage_on(predictor, spectra, split.test, 0.9).items():
+        print(f"  intervals of 90 % hold {name} of {share:.1%} of {count} held-out simulated sites")
+    return table
+
+
+def predictions(predictor: Predictor, taken: Intake, element: str, reference: str) -> pd.DataFrame:
+    mu = np.stack([one.mu for one in taken.prepared])
+    found = predictor.predict(mu)
+    per_ev = shift_sensitivity(predictor.values, predictor.member.energy_ev, mu)
+    rows = []
+    for i, one in enumerate(taken.prepared):
+        name = one.measured.name
+        compound = next(c for c in COMPOUNDS[element] if name.startswith(c.files))
+        row = {"file": f"{name}{'*' if name == reference else ''}", "compound": compound.name}
+        for k, (what, nominal) in enumerate((("OS", compound.state), ("CN", compound.neighbours))):
+            said = found.ensemble[what]
+            row |= {f"{what} nominal": np.nan if nominal is None else nominal, what: said.value[i]}
+            row |= {f"{what} low": said.low[i], f"{what} high": said.high[i], f"{what} per eV": per_ev[i, k]}
+        row |= {f"p {measure}": found.p[i, k] for k, measure in enumerate(MEASURES)}
+        outside = ", ".join(measure for k, measure in enumerate(MEASURES) if found.flagged[i, k])
+        rows.append({**row, "outside by": outside or "–", "oxide": not compound.outside})
+    return pd.DataFrame(rows)
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as text, intervals beside their values."""
+    columns = {"file": table["file"], "compound": table["compound"]}
+    for what in DESCRIPTORS:
+        columns[f"{what} nominal"] = [
+            f"{value:.2f}" if np.isfinite(value) else "–" for value in table[f"{what} nominal"]
+        ]
+        rows = table[[what, f"{what} low", f"{what} high", f"{what} per eV"]].to_numpy()
+        columns[f"{what} (90 %), per eV"] = [
+            f"{v:.2f} [{low:.2f}, {high:.2f}] {slope:+.2f}" for v, low, high, slope in rows
+        ]
+    return pd.DataFrame({**columns, "outside by": table["outside by"]})
+
+
+def tell(table: pd.DataFrame) -> None:
+    """How many oxides have their nominal values inside the intervals, and how many others are flagged."""
+    oxides, others = table[table["oxide"]], table[~table["oxide"]]
+    for what in DESCRIPTORS:
+        known = oxides[oxides[f"{what} nominal"].notna()]
+        held = (known[f"{what} low"] <= known[f"{what} nominal"]) & (known[f"{what} nominal"] <= known[f"{what} high"])
+        error = (known[what] - known[f"{what} nominal"]).abs().mean()
+        print(
+            f"  {what}: intervals hold the nominal value of {held.sum()} of {len(known)} oxides, mean error {error:.2f}"
+        )
+    for what, part in (("oxides", oxides), ("others", others)):
+        print(f"  flagged as outside: {(part['outside by'] != '–').sum()} of {len(part)} {what}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EngineError as error:
+        raise SystemExit(str(error)) from error
