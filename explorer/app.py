@@ -51,9 +51,6 @@ FOOTER = {
 }
 
 
-NO_SIDEWAYS = "html, body {overflow-x: clip}"
-"""A closed drawer lies beyond the right edge; nobody is to scroll to it."""
-
 _LOADER = ThreadPoolExecutor(1, "open-model")
 
 
@@ -112,17 +109,17 @@ class Explorer:
         self.compare = CompareView(*seen, examiner)
         self.atlas = AtlasView(*seen, self._open_member, lambda: self.tabs.param.update(active=TRAIN_TAB))
         self.experiment = ExperimentView(*seen, Measuring(), self._open_member)
-        self.tabs = pmui.Tabs(
-            ("Data", self.data),
-            ("Descriptors", self.descriptors),
-            ("Train", self.train),
-            ("Latent", self.latent),
-            ("Compare", self.compare),
-            ("Atlas", self.atlas),
-            ("Experiment", self.experiment),
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        self.parts: dict[str, pn.viewable.Viewer] = {
+            "Data": self.data,
+            "Descriptors": self.descriptors,
+            "Train": self.train,
+            "Latent": self.latent,
+            "Compare": self.compare,
+            "Atlas": self.atlas,
+            "Experiment": self.experiment,
+        }
+        places = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in self.parts}
+        self.tabs = pmui.Tabs(*places.items(), sizing_mode="stretch_width", margin=0)
         self.tabs.param.watch(self._tab_changed, "active")
         self.place = PlaceView(self.state, self.store, self.notices)
         self.frame = Frame(self.state, self.store, self.notices, self.drawing, self.tabs, _make_export)
@@ -164,6 +161,7 @@ class Explorer:
 
     def page(self) -> pmui.Page:
         """The whole page."""
+        self._fill()
         page = pmui.Page(
             title=TITLE,
             header=[self.place, self.frame.toolbar],
@@ -178,6 +176,7 @@ class Explorer:
                 pmui.Column(self.notices, self.tabs, self.jobs_line, sizing_mode="stretch_width", margin=(0, 0, 40, 0))
             ],
             busy_indicator=None,
+            sx={"overflow": "clip"},  # a closed drawer lies beyond the right edge; nobody is to scroll to it
             sizing_mode="stretch_width",
         )
         page.param.watch(lambda event: self.frame.context.opened(event.new), "contextbar_open")
@@ -240,7 +239,14 @@ class Explorer:
 
     def _tab_changed(self, _: Any) -> None:
         if self._connected:
+            self._fill()
             self._activate()
+
+    def _fill(self) -> None:
+        """Puts the part that is in view onto the page: most of what a page costs is in parts nobody looks at yet."""
+        place = self.tabs[self.tabs.active]
+        if not place.objects:
+            place.objects = [list(self.parts.values())[self.tabs.active]]
 
     def _activate(self) -> None:
         """Some parts do their work only once they are in view."""
@@ -292,7 +298,7 @@ class Explorer:
 
 def build() -> pmui.Page:
     """The page of one new session."""
-    pn.extension("filedropper", notifications=False, raw_css=[NO_SIDEWAYS])
+    pn.extension("filedropper", notifications=False)
     explorer = Explorer(workspace_from_environment(), data_folder())
     explorer.start()
     return explorer.page()
