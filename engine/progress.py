@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Progress:
     """A bar on stderr for ``progress(done, total, note)`` callbacks, shown only on a terminal."""
@@ -31,3 +33,8 @@ class Progress:
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         self._bar.update(self._task, completed=done, total=total, note=note)
+
+    def follow(self, event: dict[str, Any]) -> None:
+        """Moves with the epochs of a training, by its events."""
+        if event["event"] == "epoch":
+            self(event["epoch"], event["epochs"])

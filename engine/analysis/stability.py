@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from engine.analysis.scores import FloatArray
 from engine.analysis.traversal import Traversal, cosine_overlap
@@ -58,10 +59,21 @@ class Stability:
         pairs = self.cosine[np.triu_indices(len(self.cosine), 1)]
         return (float(pairs.mean()), float(pairs.min())) if pairs.size else (1.0, 1.0)
 
-    def band(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Median, 5th and 95th percentile (m,) of the differential over the members."""
-        low, middle, high = np.percentile(self.differential, [5, 50, 95], axis=0)
-        return middle, low, high
+
+def band(curves: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Median, 5th and 95th percentile (m,) of the curves (s, m) of the members."""
+    low, middle, high = np.percentile(curves, [5, 50, 95], axis=0)
+    return middle, low, high
+
+
+def match_axes(differentials: FloatArray, reference: FloatArray) -> list[int]:
+    """For every axis of a reference (a, m) the axis of a member (a, m) that does the most alike to the spectrum.
+
+    Free axes have no order of their own: the assignment has the largest sum of |cosine| of differentials.
+    """
+    a = len(reference)
+    alike = np.abs(cosine_overlap(np.concatenate([reference, differentials]))[:a, a:])
+    return [int(column) for column in linear_sum_assignment(-alike)[1]]
 
 
 def stability_of(traversals: Sequence[Traversal]) -> Stability:

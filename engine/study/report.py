@@ -19,7 +19,7 @@ import numpy as np
 from engine import __version__
 from engine.analysis.comparison import amplitude
 from engine.analysis.differentials import noise_level
-from engine.analysis.stability import Stability
+from engine.analysis.stability import Stability, band
 from engine.analysis.traversal import cosine_overlap
 from engine.analysis.validity import Validity, latent_box
 from engine.errors import RunError
@@ -203,12 +203,13 @@ def _trend_figures(run: Run, member: LatentModel, found: dict[str, Stability]) -
         shown = np.linspace(0, LEVELS - 1, SHOWN_LEVELS).round().astype(int)
         curves = [Curve(one.mu[i], ramp(i / (LEVELS - 1)), f"{axis} {one.level[i]:.2f}") for i in shown]
         score = f", |SRCC| {scores[f'{axis} srcc']:.3f}" if f"{axis} srcc" in scores else ""
-        above = line_figure(axis + score, (ENERGY, MU), one.energy_ev, curves)
-        _, low, high = found[axis].band()
+        ends = [band(mu)[1:] for mu in (found[axis].low, found[axis].high)]
+        above = line_figure(axis + score, (ENERGY, MU), one.energy_ev, curves, ends)
+        change = band(found[axis].differential)[1:]
         marks = [point.energy_ev for point in found[axis].isosbestic]
         selected = [Curve(one.differential, HIGH, "selected", 2)]
         title, labels = f"{axis}: differential", (ENERGY, CHANGE)
-        below = line_figure(title, labels, one.energy_ev, selected, band=(low, high), marks=marks)
+        below = line_figure(title, labels, one.energy_ev, selected, [change], marks)
         figures.append(f'<div class="pair">{above}{below}</div>')
     sizes = np.array([amplitude(change) for change in changes])
     label = "rms Δμ; dashed: errors of the model alone"
@@ -235,6 +236,8 @@ def _latent_figures(run: Run, spectra: SpectraSet, member: LatentModel, scores: 
         feature = max(correlation, key=lambda key: correlation[key])
         values = spectra.descriptors[name].to_numpy()[rows]
         known = ~np.isnan(values)
+        if not known.any():
+            continue
         shade = features[feature].to_numpy()[known]
         names = [f"{site}, {name} {v:.4g}" for site, v in zip(spectra.site_id[rows][known], values[known], strict=True)]
         labels = (name, f"axis {name}")
@@ -278,7 +281,7 @@ def _validity(faults: Sequence[Validity], spectra: SpectraSet, member: LatentMod
     decoded = member.decode(latent_box(member.latent_percentiles, SHOWN_SPECTRA))
     curves = [Curve(mu, LOW, "decoded", 0.7) for mu in decoded]
     ends = (spectra.mu.min(axis=0), spectra.mu.max(axis=0))
-    figure = line_figure("Decoded over the latent domain", (ENERGY, MU), spectra.energy_ev, curves, band=ends)
+    figure = line_figure("Decoded over the latent domain", (ENERGY, MU), spectra.energy_ev, curves, [ends])
     text = (
         "Spectra decoded at random points of the box between the 5th and 95th percentile of all axes, in grey the "
         "range of the data (Fig. S1)."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -53,12 +53,7 @@ def reproduce(
     if threads > 0:
         torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as temporary, Progress("training") as progress:
-
-        def follow(event: dict[str, Any]) -> None:
-            if event["event"] == "epoch":
-                progress(event["epoch"], event["epochs"])
-
-        found = again(Run(run), out or Path(temporary) / "run", on_event=follow)
+        found = again(Run(run), out or Path(temporary) / "run", on_event=progress.follow)
     worst = max(found.differences, key=lambda name: found.differences[name])
     if as_json:
         print_json({"members": found.members, "differences": found.differences, "largest": found.largest})

@@ -42,14 +42,14 @@ def line_figure(
     labels: tuple[str, str],
     x: FloatArray,
     curves: Sequence[Curve],
-    band: tuple[FloatArray, FloatArray] | None = None,
+    bands: Sequence[tuple[FloatArray, FloatArray]] = (),
     marks: Sequence[float] = (),
 ) -> str:
-    """Curves over x (m,), a band between two more behind them, and dotted vertical lines at ``marks``."""
-    every = [curve.y for curve in curves] + list(band or ())
+    """Curves over x (m,), grey bands behind them, each between two more, and dotted vertical lines at ``marks``."""
+    every = [curve.y for curve in curves] + [edge for band in bands for edge in band]
     frame = _Frame(title, labels, _ends(x, 0.0), _ends(np.concatenate(every), 0.06))
     parts = []
-    if band is not None:
+    for band in bands:
         outline = [*zip(x, band[0], strict=True), *zip(x[::-1], band[1][::-1], strict=True)]
         parts.append(f'<path d="{frame.path(outline)}Z" fill="{MIDDLE}" opacity="0.35"/>')
     for mark in marks:

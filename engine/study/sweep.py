@@ -23,7 +23,7 @@ from engine.io.files import atomic_target
 from engine.model.config import TrainConfig
 from engine.model.examine import SAMPLES, free_amplitudes
 from engine.model.latent_model import load_members, traverse_axis
-from engine.model.run import Run
+from engine.model.run import EventSink, Run
 from engine.model.training import train
 from engine.spectra import SpectraSet
 from engine.structures import with_noise
@@ -86,13 +86,15 @@ def sweep(
     swap: bool = False,
     most: int = MOST_STEPS,
     report: Callable[[Step], None] = lambda _: None,
+    on_event: EventSink | None = None,
 ) -> Sweep:
     """Trains ``config``'s descriptors, then what ``suggest`` proposes, added or (``swap``) put in another's place.
 
     Stops when nothing is proposed, when the free axis moves the spectrum no more than errors of the model do
     (``noise_level``; not when swapping), or after ``most`` changes. At last the set with NOISE is trained: how far an
     axis is from chance, and what one more axis alone takes from the free one. Runs are kept in ``folder``, where an
-    interrupted sweep goes on; ``sweep.json`` holds the result. ``report`` is told each step.
+    interrupted sweep goes on; ``sweep.json`` holds the result. ``report`` is told each step, ``on_event`` what happens
+    in every training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if NOISE not in spectra.descriptors:
@@ -103,7 +105,8 @@ def sweep(
 
     def trained(names: tuple[str, ...]) -> Run:
         chosen = replace(config, descriptors=names)
-        return train(spectra, set_path, chosen, folder / re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(names)), resume=True)
+        place = folder / re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(names))
+        return train(spectra, set_path, chosen, place, resume=True, on_event=on_event)
 
     names, change, seen = config.descriptors, ", ".join(config.descriptors), {frozenset(config.descriptors)}
     steps: list[Step] = []

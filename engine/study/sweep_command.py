@@ -9,6 +9,7 @@ import typer
 
 from engine.console import AsJson, parse_setting, print_json, print_text
 from engine.errors import ConfigError
+from engine.progress import Progress
 
 if TYPE_CHECKING:
     from engine.study.sweep import Band, Step
@@ -52,7 +53,10 @@ def sweep(
         if not as_json:
             print_text(step_line(step))
 
-    found = run_sweep(load_set(path, element), path, config, out, swap=swap, most=most, report=report)
+    with Progress("training") as progress:
+        found = run_sweep(
+            load_set(path, element), path, config, out, swap=swap, most=most, report=report, on_event=progress.follow
+        )
     if as_json:
         print_json(found.to_json())
         return

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from engine.analysis.comparison import amplitude
 from engine.analysis.differentials import noise_level
-from engine.analysis.stability import Stability, stability_of
+from engine.analysis.stability import Stability, band, match_axes, stability_of
 from engine.analysis.validity import Validity, latent_box, validity_of
 from engine.model.examine import LEVELS, SAMPLES
 from engine.model.latent_model import load_members, traverse_axis
@@ -19,22 +20,25 @@ from engine.model.run import Run
 def trends(run: Run) -> dict[str, Stability]:
     """The trend of every axis over all members of a run, 20 levels with 300 draws each; by axis name.
 
-    The selected member comes first, so that a free axis points its way.
+    The selected member comes first; free axes of the others are put in its order and turned its way.
     """
-    members, first = load_members(run), run.selected()
+    members, first, d = load_members(run), run.selected(), len(run.config().descriptors)
     ordered = [members[first], *members[:first], *members[first + 1 :]]
-    return {
-        axis: stability_of([traverse_axis(one, axis, levels=LEVELS, samples=SAMPLES) for one in ordered])
-        for axis in ordered[0].axis_names
-    }
+    axes = ordered[0].axis_names
+    found = [[traverse_axis(one, axis, levels=LEVELS, samples=SAMPLES) for axis in axes] for one in ordered]
+    if len(axes) > d:
+        free = [np.stack([traversal.differential for traversal in rows[d:]]) for rows in found]
+        for rows, own in zip(found, free, strict=True):
+            rows[d:] = [rows[d + i] for i in match_axes(own, free[0])]
+    return {axis: stability_of([rows[i] for rows in found]) for i, axis in enumerate(axes)}
 
 
 def trends_table(found: Mapping[str, Stability]) -> pd.DataFrame:
-    """One row per energy: of every axis the median, 5th and 95th percentile of its differential over the members."""
+    """One row per energy: of every axis its differential and mu at both ends, median and 90 % band over the members."""
     table = {"energy_ev": next(iter(found.values())).energy_ev}
     for axis, one in found.items():
-        middle, low, high = one.band()
-        table |= {axis: middle, f"{axis} low": low, f"{axis} high": high}
+        for what, curves in ((axis, one.differential), (f"{axis} start", one.low), (f"{axis} end", one.high)):
+            table[what], table[f"{what} low"], table[f"{what} high"] = band(curves)
     return pd.DataFrame(table)
 
 
@@ -45,7 +49,7 @@ def trends_json(run: Run, found: Mapping[str, Stability]) -> dict[str, Any]:
     for axis, one in found.items():
         mean, least = one.agreement
         points = [vars(point) for point in one.isosbestic]
-        size = amplitude(one.band()[0])
+        size = amplitude(band(one.differential)[0])
         axes[axis] = {"cosine_mean": mean, "cosine_least": least, "amplitude": size, "isosbestic": points}
     bootstrap = run.config().bootstrap
     return {"members": len(run.scores()), "bootstrap": bootstrap, "noise_level": level, "axes": axes}

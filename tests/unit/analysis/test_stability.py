@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.analysis.stability import fixed_energies, stability_of
+from engine.analysis.stability import band, fixed_energies, match_axes, stability_of
 from engine.analysis.traversal import Traversal
 from engine.errors import ConfigError
 
@@ -26,7 +26,7 @@ def test_members_that_agree_have_cosine_one_and_the_point_they_pivot_about() -> 
     assert point.energy_ev == pytest.approx(21.5, abs=0.15)
     assert point.spread_ev == pytest.approx(np.std([21.3, 21.5, 21.7]), abs=1e-3)
     assert point.confidence == 1
-    middle, low, high = found.band()
+    middle, low, high = band(found.differential)
     assert (low <= middle).all()
     assert (middle <= high).all()
 
@@ -50,3 +50,11 @@ def test_a_crossing_of_the_ends_alone_is_not_isosbestic() -> None:
 def test_no_member_is_refused() -> None:
     with pytest.raises(ConfigError):
         stability_of([])
+
+
+def test_free_axes_are_put_in_the_order_of_the_reference() -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(4, 50))
+    order = [2, 0, 3, 1]
+    mixed = -reference[order] + 0.1 * rng.normal(size=(4, 50))
+    assert [order[i] for i in match_axes(mixed, reference)] == [0, 1, 2, 3]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from engine.io import write_set
 from engine.model.config import make_config
 from engine.study.sweep import Step, sweep
@@ -14,6 +16,7 @@ from tests.synthetic import make_set
 SMALL = {"seeds": (0, 1), "epochs": 60, "hidden": 64}
 
 
+@pytest.mark.slow
 def test_what_explains_the_free_axis_is_added_until_nothing_is_left(tmp_path: Path) -> None:
     spectra = make_set(600, 32)
     path = tmp_path / "set.parquet"
