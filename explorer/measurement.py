@@ -33,7 +33,7 @@ class Corrections:
     """What the user said where a guess is wrong, as it was typed; "" leaves it to the program.
 
     element, columns, kind, state  see ``Preparation`` and ``Columns`` · e0  a rule or an energy in eV
-    pre, post   "FROM,TO" in eV from E0 · shift_ev  added to energies
+    pre, post   "FROM,TO" in eV from E0 · shift_ev  a number, added to energies
     reference, material  name of a dropped file, and the material or site of the training set that it is a spectrum of
     series      None takes what files hold, "" looks in names, else values, see ``given_series``
     """
@@ -45,7 +45,7 @@ class Corrections:
     e0: str = E0_RULES[0]
     pre: str = ""
     post: str = ""
-    shift_ev: float = 0.0
+    shift_ev: str = ""
     reference: str = ""
     material: str = ""
     series: str | None = None
@@ -62,19 +62,22 @@ class Corrections:
         return Preparation(
             self.element or element,
             e0_rule=rules.get(self.e0, E0_RULES[0]),
-            e0_ev=None if self.e0 in rules else _energy(self.e0),
+            e0_ev=None if self.e0 in rules else _number(self.e0, "E0", f"{', '.join(E0_RULES)} or an energy in eV"),
             ranges=Ranges(*(pre or (None, None)), *(post or (None, None))) if pre or post else None,
-            shift_ev=self.shift_ev,
+            shift_ev=_number(self.shift_ev or "0", "the shift", "a number of eV such as -2.9"),
             kind=check_kind(self.kind) if self.kind else None,
             state=states.get(self.state),
         )
 
 
-def _energy(text: str) -> float:
+def _number(text: str, what: str, need: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise ConfigError(f"E0 is '{text}'; need {', '.join(E0_RULES)} or an energy in eV") from None
+        value = float("nan")
+    if not np.isfinite(value):
+        raise ConfigError(f"{what} is '{text}'; need {need}")
+    return value
 
 
 def _range(text: str, what: str) -> tuple[float, float] | None:

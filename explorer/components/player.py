@@ -31,7 +31,8 @@ class LatentPlayer(JSComponent):
     others = param.List(default=[], doc="Weights of the run's other members, for the band; empty until asked for.")
     reference = param.Dict(default={}, doc="A spectrum of the set to compare with, {label, mu}, or empty.")
     overlays = param.Dict(
-        default={}, doc="model: False hides the decoded spectrum; a, b: mean spectra of the selections, measured: a spectrum to lay over it."
+        default={},
+        doc="model: False hides the decoded spectrum; a, b (means of selections), measured: spectra to lay over it.",
     )
     settings = param.Dict(default=SETTINGS, doc="band, nearest: overlays asked for; difference: '' or an axis' place.")
     check = param.Dict(default={}, doc="What the server decoded: {latent, mu}. The browser shows it where it differs.")

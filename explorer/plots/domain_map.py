@@ -82,7 +82,7 @@ def component_figure(found: DomainMap, energy_ev: FloatArray) -> figure:
 
 def residual_figure(result: SeriesMap, order: Order) -> figure:
     """What the mixture leaves of every spectrum, and what is left by what is usually done."""
-    drawing = new_figure(order.label, "Residual (rms of μ)", HEIGHT)
+    drawing = new_figure(order.label, "Residual (μ)", HEIGHT)
     drawing.title.update(text="Residual per spectrum", text_font_size="13px")
     every = [("domain map", result.found.residual), *((how, left) for how, (_, _, left) in result.usual.items())]
     short = {"linear combination of the simulated spectra": "LCF", "non-negative factorisation": "NMF"}
@@ -123,7 +123,7 @@ def loss_figure(found: DomainMap) -> figure:
 def rank_figure(result: SeriesMap, used: int) -> figure:
     """What 1, 2, … components leave at best; the number that was used is marked."""
     scan = result.scan
-    drawing = new_figure("Components", "Residual at best (rms of μ)", HEIGHT)
+    drawing = new_figure("Components", "Least residual (μ)", HEIGHT)
     drawing.title.update(text="How many components does the series ask for?", text_font_size="13px")
     source = {
         "n": scan.components, "left": scan.residual, "singular": scan.singular_value,

@@ -23,7 +23,7 @@ BEFORE, AFTER, MARKED = LOW, "#E69F00", NOW
 MEASURE_MARKERS = ("circle", "square", "triangle")
 # Neither the dark nor the light end, which vanish on a dark or a light page.
 ALONG = Viridis256[84:220]
-MOST_NAMED = 10
+MOST_NAMED, MOST_WHISKERS = 10, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +239,7 @@ def _draw_intervals(
     drawing: figure, one: Calibrated, x: FloatArray, order: Order, kind: str, marker: str, colour: str,
     outside: FloatArray,
 ) -> object:  # fmt: skip
-    """Marks with whiskers; open ones where a spectrum is outside the domain."""
+    """Marks, open where a spectrum is outside the domain, with whiskers, or with a band where there are many."""
     source = ColumnDataSource(
         {
             "value": one.value, "low": one.low, "high": one.high, "x": x, "name": list(order.names),
@@ -247,6 +247,10 @@ def _draw_intervals(
             "fill": np.where(outside, 0.0, 0.85),
         }
     )  # fmt: skip
+    if len(x) > MOST_WHISKERS:
+        along = np.argsort(x, kind="stable")
+        drawing.varea(x[along], one.low[along], one.high[along], color=colour, alpha=0.16)
+        return drawing.scatter("x", "value", source=source, marker=marker, size=6, color=colour, fill_alpha="fill")
     whisker = Whisker(base="x", lower="low", upper="high", source=source, line_color=colour, line_alpha=0.5)
     for head in (whisker.upper_head, whisker.lower_head):
         if head is not None:

@@ -136,7 +136,7 @@ class ExperimentView(pn.viewable.Viewer):
         self._e0 = pmui.TextInput(label=f"E₀: {', '.join(E0_RULES)} or eV", value=E0_RULES[0], **common)
         self._pre = pmui.TextInput(label="Pre-edge fit (eV from E₀)", placeholder="-150,-30", **common)
         self._post = pmui.TextInput(label="Post-edge fit (eV from E₀)", placeholder="50,400", **common)
-        self._shift = pmui.FloatInput(label="Shift (eV)", value=0.0, step=0.1, **common)
+        self._shift = pmui.TextInput(label="Shift (eV)", placeholder="0", **common)
         self._reference = pmui.Select(label="Or align on the file", options=["none"], value="none", **common)
         self._material = pmui.TextInput(label="which is the material or site", placeholder="mp-1692", **common)
         self._order = pmui.Select(
@@ -221,7 +221,7 @@ class ExperimentView(pn.viewable.Viewer):
             e0=self._e0.value.strip() or E0_RULES[0],
             pre=self._pre.value,
             post=self._post.value,
-            shift_ev=float(self._shift.value or 0.0),
+            shift_ev=self._shift.value,
             reference=aligned,
             material=self._material.value.strip(),
             series=series[self._order.value],

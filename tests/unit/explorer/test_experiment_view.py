@@ -153,7 +153,7 @@ def test_what_the_user_says_is_used_and_what_cannot_be_used_is_told(view: Experi
     assert view.seen.order.label == "Spectrum"
     view._order.value = "numbers in names"
     np.testing.assert_array_equal(view.seen.order.x, [10, 20, 40])
-    view._shift.value = 1.5
+    view._shift.value = "1.5"
     assert {one.shift_ev for one in view.seen.intake.prepared} == {1.5}
     view._e0.value = "9999"
     assert "E0 is 9999 eV" in view._said.object
@@ -209,7 +209,12 @@ def test_open_marks_are_outside_and_a_series_orders_them() -> None:
 
 @pytest.mark.parametrize(
     ("said", "told"),
-    [({"pre": "-30,-150"}, "must be below"), ({"post": "x"}, "need two numbers"), ({"e0": "top"}, "E0")],
+    [
+        ({"pre": "-30,-150"}, "must be below"),
+        ({"post": "x"}, "need two numbers"),
+        ({"e0": "top"}, "E0 is 'top'"),
+        ({"shift_ev": "nan"}, "the shift is 'nan'"),
+    ],
 )
 def test_corrections_that_cannot_be_read_are_refused(said: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
