@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ EDGES_EV = {"Cu": 8984.0, "Ni": 8338.0}
 RELATIVE_EV = np.linspace(0.0, 35.0, 200)
 
 
-def made_map(copper: int = 60, nickel: int = 40) -> Atlas:
+def made_map(copper: int = 60, nickel: int = 40, copies: int = 1) -> Atlas:
     """OS 0 to 3 shifts the edge by 0.4 eV each; every tenth is not known; Ni has a bump; material ids say the number.
 
-    Cu fills the square from (0, 0) to (1, 1), Ni the one from (3, 0), both along its diagonal.
+    Cu fills the square from (0, 0) to (1, 1), Ni the one from (3, 0), both along its diagonal. ``copies`` of all sites,
+    other than in their ids, make a large map quickly.
     """
     elements = np.repeat(["Cu", "Ni"], [copper, nickel])
     number = np.concatenate([np.arange(copper), np.arange(nickel)])
@@ -44,7 +46,17 @@ def made_map(copper: int = 60, nickel: int = 40) -> Atlas:
     xy = np.column_stack([along + 3.0 * (elements == "Ni"), along]).astype(np.float32)
     apart = distances(mu, mu, "euclidean") + np.diag(np.full(len(mu), np.inf))
     nearest = np.percentile(apart.min(axis=1), np.arange(101))
-    return Atlas(table, xy, Embedding(neighbours=15), {}, {}, nearest)
+    atlas = Atlas(table, xy, Embedding(neighbours=15), {}, {}, nearest)
+    return atlas if copies == 1 else _copied(atlas, copies)
+
+
+def _copied(atlas: Atlas, copies: int) -> Atlas:
+    table = atlas.table
+    sites = pd.concat([table.sites] * copies, ignore_index=True)
+    sites["site_id"] = [f"{site}-{i}" for i, site in enumerate(sites["site_id"])]
+    descriptors = pd.concat([table.descriptors] * copies, ignore_index=True)
+    many = replace(table, sites=sites, descriptors=descriptors, mu=np.tile(table.mu, (copies, 1)))
+    return replace(atlas, table=many, xy=np.tile(atlas.xy, (copies, 1)))
 
 
 def put_map(workspace: Path, name: str, atlas: Atlas) -> Path:
