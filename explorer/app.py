@@ -21,6 +21,7 @@ from explorer.measuring import Measuring
 from explorer.messages import as_html
 from explorer.state import ExplorerState
 from explorer.views.atlas import AtlasView
+from explorer.turns import next_turn
 from explorer.views.compare import CompareView
 from explorer.views.context import WIDTH as CONTEXT_WIDTH
 from explorer.views.data import DataView
@@ -229,7 +230,7 @@ class Explorer:
         doc = pn.state.curdoc
 
         def hand_over(future: Future[Member]) -> None:
-            doc.add_next_tick_callback(lambda: self.frame.opened(lambda: then(future.result)))
+            next_turn(doc, lambda: self.frame.opened(lambda: then(future.result)))
 
         future = _LOADER.submit(_load_member, self.library.run_path(run), member)
         if doc is None:

@@ -15,6 +15,7 @@ from engine.analysis.comparison import PlacedSites, Trends
 from engine.analysis.scores import FloatArray
 from engine.model.run import Run
 from explorer.columns import Column, RunFacts
+from explorer.turns import next_turn
 
 KEPT = 96
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Examiner:
         doc = pn.state.curdoc
 
         def hand_over(future: Future[T]) -> None:
-            doc.add_next_tick_callback(lambda: then(future.result))
+            next_turn(doc, lambda: then(future.result))
 
         future = _WORKER.submit(work)
         if doc is None:

@@ -25,6 +25,7 @@ from explorer.restoring import FIELDS, Known, Values, place, within
 from explorer.runs import read_members
 from explorer.session_file import MOST_BYTES, Autosave, read_session, session_json
 from explorer.state import ExplorerState
+from explorer.turns import next_turn
 from explorer.views.context import ContextView
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
@@ -301,7 +302,7 @@ class Frame:
         future = _EXPORTER.submit(self._export, folder, state.member, what, latent, axis, form)
 
         def hand_over(done: Future[tuple[str, bytes]]) -> None:
-            doc.add_next_tick_callback(lambda: self._deliver(done, what, axis))
+            next_turn(doc, lambda: self._deliver(done, what, axis))
 
         future.add_done_callback(hand_over)
 

@@ -15,6 +15,7 @@ from engine.experiment.measured import FloatArray
 from engine.experiment.mixtures import SeriesMap
 from engine.model.run import Run
 from explorer.measurement import COVERAGE, Predicted
+from explorer.turns import next_turn
 
 PREDICTORS_KEPT = 8
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class Measuring:
             return
 
         def hand_over(done: Future[T]) -> None:
-            doc.add_next_tick_callback(lambda: then(done.result))
+            next_turn(doc, lambda: then(done.result))
 
         future.add_done_callback(hand_over)
 

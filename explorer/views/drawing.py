@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from bokeh.document import Document
 
+from explorer.turns import next_turn
 from explorer.views.notices import Notices
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Drawing:
         self._wanted[what] = work
 
         def hand_over(future: Future[T]) -> None:
-            document.add_next_tick_callback(lambda: self._take(what, work, future, then))
+            next_turn(document, lambda: self._take(what, work, future, then))
 
         _WORKER.submit(work).add_done_callback(hand_over)
 

@@ -17,6 +17,7 @@ from explorer.app import Explorer
 from explorer.frame import run_code, set_code
 from explorer.library import Library
 from explorer.session_file import Autosave
+from explorer.turns import next_turn
 from explorer.state import ExplorerState
 from explorer.views.latent import mean_on
 from explorer.views.overlays import OverlaysView
@@ -39,6 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class Turns:
     """A document whose next turn comes when the test says so."""
+
+    session_context: Any = None
 
     def __init__(self) -> None:
         self.waiting: list[Any] = []
@@ -63,6 +66,14 @@ def session(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Explorer, Tu
     made.frame.toolbar._send_msg = sent.append
     made.drawing.live(turns)  # type: ignore[arg-type]
     return made, turns, sent
+
+
+def test_a_page_that_was_closed_has_no_next_turn() -> None:
+    turns = Turns()
+    for destroyed in (False, True):
+        turns.session_context = SimpleNamespace(destroyed=destroyed)
+        next_turn(turns, print)  # type: ignore[arg-type]
+    assert turns.waiting == [print]
 
 
 def ask(session: Explorer, **message: Any) -> None:
