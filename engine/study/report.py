@@ -21,7 +21,7 @@ from engine.analysis.comparison import amplitude
 from engine.analysis.differentials import noise_level
 from engine.analysis.stability import Stability, band
 from engine.analysis.traversal import cosine_overlap
-from engine.analysis.validity import Validity, latent_box
+from engine.analysis.validity import latent_box
 from engine.errors import RunError
 from engine.model.config import make_config
 from engine.model.examine import LEVELS, SAMPLES
@@ -30,6 +30,8 @@ from engine.model.report import score_run
 from engine.model.run import Run
 from engine.spectra import set_info, spectral_descriptors
 from engine.spectra.spectra_set import SpectraSet
+from engine.study.beside import chains_section, elements_section, runs_in
+from engine.study.page import figures_with, number, section, table
 from engine.study.svg import HIGH, LOW, Curve, bar_figure, line_figure, matrix_figure, point_figure, ramp
 from engine.study.trust import trends, validity
 
@@ -56,12 +58,15 @@ pre { overflow-x: auto; padding: 10px; border: 1px solid var(--line); }
 """
 
 
-def report_page(run: Run, jobs: int = 1) -> str:
-    """The page as HTML text. RunError when the run is not finished or its set is gone or has changed."""
+def report_page(run: Run, beside: Sequence[Path] = (), jobs: int = 1) -> str:
+    """The page as HTML text; ``beside`` are runs, or folders of runs, that the run is put next to.
+
+    RunError when the run is not finished, or its set is gone or has changed.
+    """
     if not run.finished:
         raise RunError(f"{run.path}: has no weights and scores yet; train it to its end before reporting on it")
     scores, spectra, member = score_run(run, jobs=jobs), run.spectra(), load_member(run)
-    found, faults = trends(run), validity(run)
+    others, found = runs_in(beside, run), trends(run)
     name = run.path.resolve().name
     body = [
         f"<h1>RankAAE run {escape(name)}</h1>",
@@ -74,8 +79,9 @@ def report_page(run: Run, jobs: int = 1) -> str:
         _trend_figures(run, member, found),
         _latent_figures(run, spectra, member, scores),
         _members(found),
-        _validity(faults, spectra, member),
-        _sweep(run),
+        _validity(run, others, spectra, member),
+        elements_section(run, others),
+        chains_section(run, others),
         _method(run),
         _repeat(run),
     ]
@@ -115,8 +121,8 @@ def _data_card(run: Run, spectra: SpectraSet) -> str:
     for name in run.config().descriptors:
         one = described[name]
         labels.append([name, str(one["known"]), *(f"{one[key]:.4g}" for key in ("min", "median", "max"))])
-    table = _table(labels) if len(labels) > 1 else ""
-    return f"<h2>Data</h2>{_table(rows, head=False)}{table}"
+    described_table = table(labels) if len(labels) > 1 else ""
+    return f"<h2>Data</h2>{table(rows, head=False)}{described_table}"
 
 
 def _settings(run: Run) -> str:
@@ -127,7 +133,7 @@ def _settings(run: Run) -> str:
     rows += [["seeds", ", ".join(map(str, config.seeds))], ["preset", config.preset]]
     rows += [[name, str(getattr(config, name))] for name in changed if name not in ("seeds", "free_axes")]
     return (
-        f"<h2>Settings</h2>{_table(rows, head=False)}<details><summary>All settings (config.toml)</summary>"
+        f"<h2>Settings</h2>{table(rows, head=False)}<details><summary>All settings (config.toml)</summary>"
         f"<pre>{escape(config.to_toml())}</pre></details>"
     )
 
@@ -140,15 +146,15 @@ def _scores(scores: dict[str, Any]) -> str:
     head += ["free axis correlation", "Eq. 2"]
 
     def cells(of: dict[str, Any]) -> list[str]:
-        return [_number(of[n]["srcc"]) for n in names] + [_number(of[n]["f1"]) for n in classes]
+        return [number(of[n]["srcc"]) for n in names] + [number(of[n]["f1"]) for n in classes]
 
     rows = [head]
     for one in scores["members"]:
-        errors = [_number(one["reconstruction_rmse"]), _number(one["reconstruction_mae"])]
-        ends = [_number(one["free_axis_correlation_max"]), _number(one["selection_score"])]
+        errors = [number(one["reconstruction_rmse"]), number(one["reconstruction_mae"])]
+        ends = [number(one["free_axis_correlation_max"]), number(one["selection_score"])]
         rows.append([f"seed {one['seed']}", *errors, *cells(one["descriptors"]), *ends])
     pca, trees = scores["baselines"]["pca"], scores["baselines"]["extra_trees"]
-    errors = [_number(pca["reconstruction_rmse"]), _number(pca["reconstruction_mae"])]
+    errors = [number(pca["reconstruction_rmse"]), number(pca["reconstruction_mae"])]
     rows.append([f"PCA, {pca['n_components']} components", *errors, *[""] * (len(head) - 3)])
     if names:
         rows.append(["ExtraTrees (supervised ceiling)", "", "", *cells(trees), "", ""])
@@ -156,15 +162,15 @@ def _scores(scores: dict[str, Any]) -> str:
     features = list(next(iter(correlation.values())))
     spectral = [
         ["axis", *features],
-        *([axis, *(_number(row[f]) for f in features)] for axis, row in correlation.items()),
+        *([axis, *(number(row[f]) for f in features)] for axis, row in correlation.items()),
     ]
     return (
         f"<h2>Scores</h2><p>On {scores['n_test']} test spectra, split: {escape(scores['split'])}. |SRCC|: Spearman's "
         "rank correlation of an axis with its descriptor; F1: weighted, thresholds from validation data; errors in "
         "units of the edge step. ExtraTrees learn each descriptor from spectra and labels: what the spectra hold.</p>"
-        f'<div class="wide">{_table(rows, chosen=scores["selected"] + 1)}</div>'
+        f"{table(rows, chosen=scores['selected'] + 1)}"
         "<p>Rank correlation of the selected member's axes with spectral descriptors (appendix A.5).</p>"
-        f'<div class="wide">{_table(spectral)}</div>'
+        f"{table(spectral)}"
     )
 
 
@@ -187,7 +193,7 @@ def _data_figures(run: Run, spectra: SpectraSet) -> str:
             for row in rows[np.argsort(values[rows])]
         ]
         figures.append(line_figure(f"by {name}, {low:.3g} to {high:.3g}", (ENERGY, MU), spectra.energy_ev, curves))
-    return _section(
+    return section(
         "Spectra", f"{SHOWN_SPECTRA} random spectra, low values blue, high orange (the form of Fig. 6a).", figures
     )
 
@@ -222,7 +228,7 @@ def _trend_figures(run: Run, member: LatentModel, found: dict[str, Stability]) -
         "(Fig. 6c); below each its differential, last minus first (Fig. S10), with the 90 % band over the members in "
         "grey and isosbestic points dotted."
     )
-    return _section("Trends", text, figures)
+    return section("Trends", text, figures)
 
 
 def _latent_figures(run: Run, spectra: SpectraSet, member: LatentModel, scores: dict[str, Any]) -> str:
@@ -243,7 +249,7 @@ def _latent_figures(run: Run, spectra: SpectraSet, member: LatentModel, scores: 
         labels = (name, f"axis {name}")
         figures.append(point_figure(f"colour: {feature}", labels, values[known], z[known, i], shade, names))
     text = f"At most {SHOWN_SITES} test sites, coloured by the spectral descriptor the axis goes with best (Fig. 7)."
-    return _section("Axes and descriptors", text, figures)
+    return section("Axes and descriptors", text, figures)
 
 
 def _members(found: dict[str, Stability]) -> str:
@@ -268,49 +274,27 @@ def _members(found: dict[str, Stability]) -> str:
         f"{len(next(iter(found.values())).cosine)} members. The selected member's differential (orange) and that of "
         "the member least like it (blue, dashed), as Fig. S12 puts best and worst beside each other."
     )
-    return f"<h2>Agreement of the members</h2>{_table(rows)}{_figures(text, figures)}"
+    return f"<h2>Agreement of the members</h2>{table(rows)}{figures_with(text, figures)}"
 
 
-def _validity(faults: Sequence[Validity], spectra: SpectraSet, member: LatentModel) -> str:
-    """Decoded spectra over the latent domain and the range of the data (Fig. S1)."""
-    rows = [["of 5,000 decoded spectra, % unlike the data", "median of the members", "least", "most"]]
-    for kind in ("any_fault", "negative", "spike", "noise", "beyond"):
-        shares = np.array([100 * getattr(one, kind) for one in faults])
-        cells = [f"{value:.2f}" for value in (np.median(shares), shares.min(), shares.max())]
-        rows.append([kind.replace("_", " "), *cells])
+def _validity(run: Run, others: Sequence[Run], spectra: SpectraSet, member: LatentModel) -> str:
+    """Decoded spectra over the latent domain and the range of the data, and a plain autoencoder beside it (Fig. S1)."""
+    kinds = ("any_fault", "negative", "spike", "noise", "beyond")
+    rows = [["of 5,000 decoded spectra, % unlike the data", *(kind.replace("_", " ") for kind in kinds)]]
+    for one in [run, *(other for other in others if other.config().preset == "autoencoder")]:
+        faults = validity(one)
+        shares = [np.array([100 * getattr(member, kind) for member in faults]) for kind in kinds]
+        name = f"{one.path.resolve().name} (preset {one.config().preset})"
+        rows.append([name, *(f"{np.median(s):.2f} ({s.min():.2f} to {s.max():.2f})" for s in shares)])
     decoded = member.decode(latent_box(member.latent_percentiles, SHOWN_SPECTRA))
     curves = [Curve(mu, LOW, "decoded", 0.7) for mu in decoded]
     ends = (spectra.mu.min(axis=0), spectra.mu.max(axis=0))
     figure = line_figure("Decoded over the latent domain", (ENERGY, MU), spectra.energy_ev, curves, [ends])
     text = (
         "Spectra decoded at random points of the box between the 5th and 95th percentile of all axes, in grey the "
-        "range of the data (Fig. S1)."
+        "range of the data (Fig. S1). Above: median over the members, and their range."
     )
-    return f"<h2>Validity of decoded spectra</h2>{_table(rows)}{_figures(text, [figure])}"
-
-
-def _sweep(run: Run) -> str:
-    """The sweep that the run is part of, where there is one (Figs. S3 and S4)."""
-    path = run.path.resolve().parent / "sweep.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        steps = [*content["steps"], content["control"]]
-        if run.path.resolve().name not in [one["run"] for one in steps]:
-            return ""
-        rows = [["step", "free axis, rms Δμ (range)", "errors alone", "RMSE", "|SRCC|"]]
-        for one in steps:
-            free = one["free"]
-            band = f"{free['median']:.4f} ({free['low']:.4f} to {free['high']:.4f})"
-            scores = ", ".join(f"{name} {band['median']:.3f}" for name, band in one["srcc"].items())
-            rows.append([one["change"], band, f"{one['noise_level']:.4f}", f"{one['rmse']['median']:.4f}", scores])
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: is not what a sweep writes ({error}); remove it or sweep again") from error
-    return (
-        "<h2>The sweep it is part of</h2><p>Descriptors added or swapped one by one (Figs. S3 and S4); NOISE, random "
-        f"numbers, is the control. Medians over the seeds.</p><div class='wide'>{_table(rows)}</div>"
-    )
+    return f"<h2>Validity of decoded spectra</h2>{table(rows)}{figures_with(text, [figure])}"
 
 
 def _method(run: Run) -> str:
@@ -341,25 +325,3 @@ def _repeat(run: Run) -> str:
         "<h2>To repeat it</h2><p>From its folder, with the numbers compared, or from the set and the settings above, "
         f"saved as config.toml:</p><pre>{escape(commands)}</pre>"
     )
-
-
-def _section(title: str, text: str, figures: Sequence[str]) -> str:
-    return f"<h2>{escape(title)}</h2>{_figures(text, figures)}" if figures else ""
-
-
-def _figures(text: str, figures: Sequence[str]) -> str:
-    return f'<p>{escape(text)}</p><div class="figures">{"".join(figures)}</div>' if figures else ""
-
-
-def _table(rows: Sequence[Sequence[str]], *, head: bool = True, chosen: int = -1) -> str:
-    lines = []
-    for i, row in enumerate(rows):
-        kind = "th" if head and i == 0 else "td"
-        cells = "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in row)
-        lines.append(f'<tr class="chosen">{cells}</tr>' if i == chosen else f"<tr>{cells}</tr>")
-    kind = "numbers" if head else "text"
-    return f'<table class="{kind}">{"".join(lines)}</table>'
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

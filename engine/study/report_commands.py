@@ -17,16 +17,23 @@ from engine.progress import Progress
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Out,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="Another run, or a folder of runs, to put it next to; may be repeated."),
+    ] = None,
 ) -> None:
     """Write all about a run into one HTML file that opens without a network.
 
-    Example: rankaae report runs/cu --out report.html
+    Runs given with --with appear where they fit: other elements beside it (Fig. 8), sets of descriptors that differ by
+    one (Figs. S3, S4), a plain autoencoder (Fig. S1).
+
+    Example: rankaae report runs/cu --with runs --out report.html
     """
     from engine.io.files import atomic_target
     from engine.model.run import Run
     from engine.study.report import report_page
 
-    page = report_page(Run(run), jobs=os.cpu_count() or 1)
+    page = report_page(Run(run), beside or [], jobs=os.cpu_count() or 1)
     with atomic_target(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     print_text(f"wrote {out}: {len(page.encode()) / 1e6:.1f} MB")

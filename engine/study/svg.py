@@ -21,13 +21,17 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 10, 26, 42
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A line y (m,) with its colour, a name to show at the pointer, its width in pixels and whether it is dashed."""
+    """A line y (m,) with its colour, a name to show at the pointer, its width in pixels and whether it is dashed.
+
+    x (m,) is that of the figure unless given.
+    """
 
     y: FloatArray
     color: str
     name: str
     width: float = 1.4
     dashed: bool = False
+    x: FloatArray | None = None
 
 
 def ramp(share: float) -> str:
@@ -47,17 +51,18 @@ def line_figure(
 ) -> str:
     """Curves over x (m,), grey bands behind them, each between two more, and dotted vertical lines at ``marks``."""
     every = [curve.y for curve in curves] + [edge for band in bands for edge in band]
-    frame = _Frame(title, labels, _ends(x, 0.0), _ends(np.concatenate(every), 0.06))
+    across = [x if curve.x is None else curve.x for curve in curves]
+    frame = _Frame(title, labels, _ends(np.concatenate([x, *across]), 0.0), _ends(np.concatenate(every), 0.06))
     parts = []
     for band in bands:
         outline = [*zip(x, band[0], strict=True), *zip(x[::-1], band[1][::-1], strict=True)]
         parts.append(f'<path d="{frame.path(outline)}Z" fill="{MIDDLE}" opacity="0.35"/>')
     for mark in marks:
         parts.append(f'<path d="M{frame.x(mark):.1f} {TOP}V{HEIGHT - BOTTOM}" class="mark"/>')
-    for curve in curves:
+    for curve, at in zip(curves, across, strict=True):
         dash = ' stroke-dasharray="5 3"' if curve.dashed else ""
         parts.append(
-            f'<path d="{frame.path(list(zip(x, curve.y, strict=True)))}" fill="none" stroke="{curve.color}" '
+            f'<path d="{frame.path(list(zip(at, curve.y, strict=True)))}" fill="none" stroke="{curve.color}" '
             f'stroke-width="{curve.width}"{dash}><title>{escape(curve.name)}</title></path>'
         )
     return frame.drawn(parts)

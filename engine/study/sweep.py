@@ -112,7 +112,7 @@ def sweep(
     steps: list[Step] = []
     while True:
         run = trained(names)
-        steps.append(_step(change, run))
+        steps.append(step_of(change, run))
         report(steps[-1])
         rest = set(spectra.descriptors) - {NOISE, *names}
         stopped = _enough(steps, most, swap=swap) if rest else "every descriptor of the set is used"
@@ -125,7 +125,7 @@ def sweep(
         change, names = proposed
         seen.add(frozenset(names))
     control = trained((*names, NOISE))
-    last = _step(f"+ {NOISE}", control)
+    last = step_of(f"+ {NOISE}", control)
     report(last)
     result = Sweep(tuple(steps), stopped, last, _noise_amplitude(control), chance_level(control.split().test.size))
     with atomic_target(folder / "sweep.json") as temporary:
@@ -152,7 +152,8 @@ def _next(found: Suggestion, names: tuple[str, ...], *, swap: bool) -> tuple[str
     return (f"+ {found.proposed[0]}", (*names, found.proposed[0])) if found.proposed else None
 
 
-def _step(change: str, run: Run) -> Step:
+def step_of(change: str, run: Run) -> Step:
+    """What a finished run says as a step of a chain."""
     table, names = run.scores(), run.config().descriptors
     rmse = _band(table["reconstruction_rmse"].to_numpy())
     return Step(

@@ -95,6 +95,28 @@ def test_a_run_is_reproduced_from_its_folder(run: Run, tmp_path: Path) -> None:
     assert "not reproduced, reconstruction_rmse differs by 0.1" in failed.stderr
 
 
+def test_other_runs_appear_where_they_fit(run: Run, tmp_path: Path) -> None:
+    tiny = {"seeds": (0,), "epochs": 2, "hidden": 8}
+    copper = run.spectra()
+    set_path = run.path.parent / "set.parquet"
+    train(copper, set_path, make_config("default", descriptors=("OS",), **tiny), tmp_path / "runs" / "first")
+    train(copper, set_path, make_config("autoencoder", free_axes=2, **tiny), tmp_path / "runs" / "plain")
+    assert "Across elements" not in report_page(run, [tmp_path / "runs"])
+    nickel = replace(copper, energy_ev=copper.energy_ev - 646, element=np.full(len(copper), "Ni"))
+    write_set(nickel, tmp_path / "nickel.parquet")
+    config = make_config("default", descriptors=("OS",), **tiny)
+    train(nickel, tmp_path / "nickel.parquet", config, tmp_path / "runs" / "nickel")
+    page = report_page(run, [tmp_path / "runs"])
+    assert "Descriptors added one by one (Fig. S4)" in page
+    assert "<td>+ &lt;b&gt;&amp;</td>" in page
+    assert "<td>plain (preset autoencoder)</td>" in page
+    edges = re.findall(r"</span> (Cu|Ni) \(E₀ ([0-9.]+) eV", page)
+    assert [element for element, _ in edges] == ["Cu", "Ni"]
+    assert float(edges[0][1]) - float(edges[1][1]) == pytest.approx(646, abs=3)
+    with pytest.raises(RunError, match="neither a finished run folder"):
+        report_page(run, [tmp_path / "nowhere"])
+
+
 def test_an_unfinished_run_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(run.config().to_toml())
     with pytest.raises(RunError, match="train it to its end"):

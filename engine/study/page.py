@@ -1,0 +1,32 @@
+"""Parts of a page as HTML text; every text is escaped, figures are SVG text and go in as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+
+def section(title: str, text: str, figures: Sequence[str]) -> str:
+    """A heading, a paragraph and figures; nothing without figures."""
+    return f"<h2>{escape(title)}</h2>{figures_with(text, figures)}" if figures else ""
+
+
+def figures_with(text: str, figures: Sequence[str]) -> str:
+    """A paragraph and figures side by side; nothing without figures."""
+    return f'<p>{escape(text)}</p><div class="figures">{"".join(figures)}</div>' if figures else ""
+
+
+def table(rows: Sequence[Sequence[str]], *, head: bool = True, chosen: int = -1) -> str:
+    """Rows of cells, the first one as heads; without ``head`` a list of names and texts. ``chosen`` is in bold."""
+    lines = []
+    for i, row in enumerate(rows):
+        kind = "th" if head and i == 0 else "td"
+        cells = "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in row)
+        lines.append(f'<tr class="chosen">{cells}</tr>' if i == chosen else f"<tr>{cells}</tr>")
+    look = "numbers" if head else "text"
+    return f'<div class="wide"><table class="{look}">{"".join(lines)}</table></div>'
+
+
+def number(value: float | None) -> str:
+    """Four digits after the point; a dash where there is no number."""
+    return "–" if value is None else f"{value:.4f}"
