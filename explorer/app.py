@@ -20,8 +20,8 @@ from explorer.library import Library, is_embedded
 from explorer.measuring import Measuring
 from explorer.messages import as_html
 from explorer.state import ExplorerState
-from explorer.views.atlas import AtlasView
 from explorer.turns import next_turn
+from explorer.views.atlas import AtlasView
 from explorer.views.compare import CompareView
 from explorer.views.context import WIDTH as CONTEXT_WIDTH
 from explorer.views.data import DataView
