@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
 from engine.experiment.aligning import align, shift_sensitivity
 from engine.experiment.measured import Measured
 from engine.experiment.normalising import Ranges, normalise
@@ -151,3 +152,21 @@ def test_measured_references_and_the_titanate_film_are_read(real_data: Path) -> 
     assert len(film) == 100
     assert (film[0].series, film[-1].series) == (pytest.approx(0.78, abs=0.01), pytest.approx(0.063, abs=0.001))
     assert series_state(film, Preparation("Ti")) == "normalised"
+
+
+def test_without_xraylarch_normalised_spectra_are_taken_and_raw_ones_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "larch", None)
+    mu = step_spectrum(ENERGY)
+    done = normalise(ENERGY, mu, "Cu")
+    assert done.state != "raw"
+    assert done.e0_ev == pytest.approx(8990.0, abs=0.05)
+    np.testing.assert_array_equal(done.mu, mu)
+    with pytest.raises(DataError, match="foil: is not normalised yet, and xraylarch"):
+        normalise(ENERGY, raw(ENERGY, mu), "Cu", name="foil")
+
+
+def test_an_edge_that_is_chosen_comes_before_any_rule() -> None:
+    done = normalise(ENERGY, raw(ENERGY, step_spectrum(ENERGY)), "Cu", e0_ev=8993.0)
+    assert (done.e0_ev, done.e0_rule) == (8993.0, "chosen")
+    with pytest.raises(ConfigError, match="E0 is 9100 eV; the Cu K edge is at 8979 eV"):
+        normalise(ENERGY, step_spectrum(ENERGY), "Cu", e0_ev=9100.0)
