@@ -84,6 +84,11 @@ def by_oxidation(values: FloatArray) -> Colouring:
     return _of_classes("Oxidation state", codes, names, palette)
 
 
+def by_choice(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> Colouring:
+    """By selection: A (n,), B (n,) where it is not A as well."""
+    return _of_classes("Selection", np.where(a, 0.0, np.where(b, 1.0, np.nan)), ("A", "B"), CATEGORICAL[:2])
+
+
 def by_number(title: str, values: FloatArray) -> Colouring:
     """By any number (n,): up to eight classes of whole numbers, else a scale over the middle 96 %."""
     palette, low, high, labels = color_scale(values)

@@ -22,6 +22,17 @@ def _rgb(color: str) -> list[int]:
     return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
 
 
+def chosen_above(
+    picture: npt.NDArray[np.uint32], chosen: npt.NDArray[np.uint32], faded: float
+) -> npt.NDArray[np.uint32]:
+    """A picture made faint, down to the share ``faded``, with one of chosen sites solid above it."""
+    below = picture.view(np.uint8).reshape(*picture.shape, 4).copy()
+    below[..., 3] = np.round(faded * below[..., 3])
+    above = chosen.view(np.uint8).reshape(below.shape)
+    below[above[..., 3] > 0] = above[above[..., 3] > 0]
+    return below.view(np.uint32).reshape(picture.shape)
+
+
 def shade(
     xy: FloatArray,
     colouring: Colouring,

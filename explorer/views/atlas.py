@@ -296,9 +296,9 @@ class AtlasView(pn.viewable.Viewer):
         self._drawing.prepare("colours", work, self._show)
 
     def _show(self, made: list[Prepared]) -> None:
-        faded = bool(self._a.any() or self._b.any())
         for panel, one in zip(self._panels, made, strict=False):
-            panel.show(one, faded=faded)
+            panel.show(one)
+        self._mark()
         self._drawing.change("atlas elements", lambda: self._draw_elements(made[0]))
 
     def _draw_elements(self, made: Prepared) -> None:
@@ -399,17 +399,11 @@ class AtlasView(pn.viewable.Viewer):
         if self._row is not None:
             site[self._row] = True
         masks = {"a": self._a, "b": self._b, "found": self._found, "near": near, "site": site}
-        faded = bool(self._a.any() or self._b.any())
         placed = [one.placement.xy for one in self._placed]
-        self._panels[0].mark({name: opened.atlas.xy[mask] for name, mask in masks.items()})
-        self._panels[0].mark({"placed": np.concatenate(placed) if placed else np.empty((0, 2))})
-        self._panels[0].fade(faded)
+        self._panels[0].mark(masks, np.concatenate(placed) if placed else np.empty((0, 2)))
         if self._second is not None and self._link is not None:
             known = self._link >= 0
-            self._panels[1].mark(
-                {name: self._second.atlas.xy[known & mask[self._link]] for name, mask in masks.items()}
-            )
-            self._panels[1].fade(faded)
+            self._panels[1].mark({name: known & mask[self._link] for name, mask in masks.items()}, np.empty((0, 2)))
 
     # sites, materials, measured spectra
 

@@ -17,8 +17,8 @@ from engine.atlas.region import inside
 from explorer.maps import Mask, OpenMap, formula_of
 from explorer.messages import as_html
 from explorer.plots import atlas as plots
-from explorer.plots.colouring import Colouring, legend_html
-from explorer.plots.shading import shade
+from explorer.plots.colouring import Colouring, by_choice, legend_html
+from explorer.plots.shading import chosen_above, shade
 from explorer.plots.style import Columns
 from explorer.views.drawing import Drawing
 
@@ -26,6 +26,7 @@ HEIGHT = 430
 MOST_POINTS = 100_000
 """More sites than these are drawn as a picture, which the server makes for the part in view."""
 MOST_MARKED = 20_000
+FADED_PICTURE = 0.3
 PICTURE = (1000, HEIGHT)
 REACH = 0.025
 MARKS = ("a", "b", "found", "near", "site", "placed")
@@ -61,9 +62,15 @@ class Prepared:
         """Whether there are too many sites for points."""
         return len(self.opened) > MOST_POINTS
 
-    def picture(self, x_ends: tuple[float, float], y_ends: tuple[float, float]) -> Columns:
-        """The sites between the ends of both axes as ``map_figure`` takes them."""
-        image = shade(self.opened.atlas.xy, self.colouring, self.rows, x_ends, y_ends, PICTURE)
+    def picture(
+        self, x_ends: tuple[float, float], y_ends: tuple[float, float], a: Mask | None = None, b: Mask | None = None
+    ) -> Columns:
+        """The sites between the ends of both axes as ``map_figure`` takes them; those of A and B (n,) stand out."""
+        xy = self.opened.atlas.xy
+        image = shade(xy, self.colouring, self.rows, x_ends, y_ends, PICTURE)
+        if a is not None and b is not None and (a.any() or b.any()):
+            chosen = shade(xy, by_choice(a, b), a | b, x_ends, y_ends, PICTURE)
+            image = chosen_above(image, chosen, FADED_PICTURE)
         (x0, x1), (y0, y1) = x_ends, y_ends
         return {"image": [image], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
 
@@ -84,6 +91,7 @@ class MapPanel(pn.viewable.Viewer):
         self._name, self._drawing, self._outlined, self._tapped = name, drawing, outlined, tapped
         self._shown: Prepared | None = None
         self._under: int | None = None
+        self._chosen: tuple[Mask, ...] = ()
         self._points, self._picture = ColumnDataSource(plots.NO_POINTS), ColumnDataSource(plots.NO_PICTURE)
         self._marks = {name: ColumnDataSource(plots.NO_MARKS) for name in MARKS}
         self._figure = plots.map_figure(self._points, self._picture, self._marks, HEIGHT)
@@ -109,28 +117,38 @@ class MapPanel(pn.viewable.Viewer):
     def __panel__(self) -> pn.Column:
         return self._layout
 
-    def show(self, made: Prepared, *, faded: bool) -> None:
-        """Draws a map in the page's next turn; ``faded`` where chosen sites are to stand out."""
+    def show(self, made: Prepared) -> None:
+        """Draws a map in the page's next turn."""
         fresh = self._shown is None or self._shown.opened is not made.opened
         self._shown = made
-        self._drawing.change(f"map {self._name}", lambda: self._draw(made, fresh=fresh, faded=faded))
+        self._drawing.change(f"map {self._name}", lambda: self._draw(made, fresh=fresh))
 
-    def mark(self, marks: dict[str, FloatArray]) -> None:
-        """Puts marks (q, 2) by their names above the sites; many are thinned evenly."""
-        for name, xy in marks.items():
-            self._marks[name].data = plots.mark_data(xy[:: max(1, -(-len(xy) // MOST_MARKED))])
+    def mark(self, masks: dict[str, Mask], placed: FloatArray) -> None:
+        """Marks sites (n,) by what they are, and where measured spectra (q, 2) were placed; A and B stand out."""
+        made = self._shown
+        if made is None or len(masks["a"]) != len(made.opened):
+            return
+        xy, self._chosen = made.opened.atlas.xy, (masks["a"], masks["b"])
+        for name, mask in masks.items():
+            shown = xy[:0] if made.as_picture and name in "ab" else xy[mask]
+            self._marks[name].data = plots.mark_data(shown[:: max(1, -(-len(shown) // MOST_MARKED))])
+        self._marks["placed"].data = plots.mark_data(placed)
+        self._fade()
+        if made.as_picture:
+            self._repaint(made)
 
-    def fade(self, faded: bool) -> None:
-        """Makes the sites faint, or solid again, so that chosen ones stand out."""
+    def _fade(self) -> None:
+        """Makes points faint where chosen sites are to stand out."""
+        faded = any(mask.any() for mask in self._chosen)
         self._figure.select_one({"name": "sites"}).glyph.fill_alpha = plots.FADED if faded else plots.SOLID
-        self._figure.select_one({"name": "picture"}).glyph.global_alpha = 0.35 if faded else 1.0
 
-    def _draw(self, made: Prepared, *, fresh: bool, faded: bool) -> None:
+    def _draw(self, made: Prepared, *, fresh: bool) -> None:
         xy = made.opened.atlas.xy
         if fresh:
+            self._chosen = ()
             plots.fit_map(self._figure, xy, made.opened.atlas.how.method)
         plots.color_map(self._figure, made.colouring, made.index.size)
-        self.fade(faded)
+        self._fade()
         if made.as_picture:
             self._points.data = plots.NO_POINTS
             self._repaint(made)
@@ -145,8 +163,8 @@ class MapPanel(pn.viewable.Viewer):
         return (x.start, x.end), (y.start, y.end)
 
     def _repaint(self, made: Prepared) -> None:
-        ends = self._ends()
-        self._drawing.prepare(f"picture {self._name}", lambda: made.picture(*ends), self._take_picture)
+        ends, chosen = self._ends(), self._chosen
+        self._drawing.prepare(f"picture {self._name}", lambda: made.picture(*ends, *chosen), self._take_picture)
 
     def _take_picture(self, picture: Columns) -> None:
         self._picture.data = picture

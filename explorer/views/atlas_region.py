@@ -36,7 +36,7 @@ class _Found:
 
 
 def _look(opened: OpenMap, a: Mask, b: Mask) -> _Found:
-    of_a, of_b = (group_of(opened.atlas.table.mu[rows]) if rows.any() else None for rows in (a, b))
+    of_a, of_b = (group_of(opened.atlas.table.mu, rows) if rows.any() else None for rows in (a, b))
     counts = [np.bincount(opened.element[rows], minlength=len(opened.symbols)) for rows in (a, b)]
     shares = plots.share_data(opened.symbols, *(part.tolist() for part in counts))
     parts = []

@@ -177,7 +177,7 @@ class SpectraFigures(pn.viewable.Viewer):
         bars = groups.histogram_data(made.values, made.values[a], made.values[b])
         groups.fit_histogram(self._histogram, bars, made.label)
         self._bars.data = bars
-        of_a, of_b = (group_of(made.spectra.mu[rows]) if rows.any() else None for rows in (a, b))
+        of_a, of_b = (group_of(made.spectra.mu, rows) if rows.any() else None for rows in (a, b))
         energy = made.spectra.energy_ev
         first, second = (groups.group_data(group, energy) for group in (of_a, of_b))
         change = groups.difference_data(of_a, of_b, energy)

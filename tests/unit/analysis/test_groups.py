@@ -17,6 +17,10 @@ def test_mean_spread_and_difference_are_those_of_the_t_test() -> None:
     change, error = group_difference(group_of(a), group_of(b))
     np.testing.assert_allclose(change / error, ttest_ind(a, b, equal_var=False).statistic)
     np.testing.assert_allclose(group_of(a).sigma, np.std(a, axis=0, ddof=1))
+    many = np.tile(a, (900, 1)) + 1e4
+    some = np.arange(len(many)) % 2 == 0
+    np.testing.assert_allclose(group_of(many, some).mean, many[some].mean(axis=0))
+    np.testing.assert_allclose(group_of(many, some).sigma, np.std(many[some], axis=0, ddof=1), rtol=1e-9)
     single = group_of(a[:1])
     assert single.n == 1
     assert (single.sigma == 0).all()
