@@ -174,6 +174,8 @@ class ExperimentView(pn.viewable.Viewer):
         if not self._active or not wanted[0] or wanted == self._opened:
             return
         self._opened = wanted
+        self._asked += 1
+        self._member = self.seen = None  # nothing is asked of the old one any more
         self._open_member(*wanted, lambda opened: self._take_member(wanted, opened))
 
     def _take_member(self, wanted: tuple[str, int], opened: Opened) -> None:
