@@ -76,15 +76,15 @@ def match_axes(differentials: FloatArray, reference: FloatArray) -> list[int]:
     return [int(column) for column in linear_sum_assignment(-alike)[1]]
 
 
-def stability_of(traversals: Sequence[Traversal]) -> Stability:
+def stability_of(traversals: Sequence[Traversal], *, free: bool = False) -> Stability:
     """One axis of s members, on one energy grid. ConfigError without any.
 
-    The direction of a free axis is arbitrary: a member whose differential points against the first one's is turned.
+    The direction of a ``free`` axis is arbitrary: a member whose differential points against the first one's is turned.
     """
     if not traversals:
         raise ConfigError("stability needs at least one traversal")
     first = traversals[0].differential
-    levels = [one.mu if one.differential @ first >= 0 else one.mu[::-1] for one in traversals]
+    levels = [one.mu[::-1] if free and one.differential @ first < 0 else one.mu for one in traversals]
     differential = np.stack([mu[-1] - mu[0] for mu in levels])
     energy = traversals[0].energy_ev
     return Stability(

@@ -71,10 +71,10 @@ def chains_section(run: Run, others: Sequence[Run]) -> str:
 
 
 def _chain_table(chain: Chain, runs: Sequence[Run]) -> str:
-    rows = [["step", "free axis, rms Δμ (range over the seeds)", "errors alone", "RMSE", "|SRCC|, median"]]
+    rows = [["step", "free axis, rms Δμ (over seeds)", "errors alone", "RMSE", "|SRCC|, median"]]
     for change, place in zip(chain.steps, chain.models, strict=True):
         one = step_of(change, runs[place])
-        free = f"{one.free.median:.4f} ({one.free.low:.4f} to {one.free.high:.4f})"
+        free = f"{one.free.median:.4f} ({one.free.low:.4f}–{one.free.high:.4f})"
         scores = ", ".join(f"{name} {band.median:.3f}" for name, band in one.srcc.items())
         rows.append([change, free, f"{one.noise_level:.4f}", f"{one.rmse.median:.4f}", scores])
     return table(rows, chosen=chain.models.index(0) + 1)

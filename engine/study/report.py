@@ -285,7 +285,7 @@ def _validity(run: Run, others: Sequence[Run], spectra: SpectraSet, member: Late
         faults = validity(one)
         shares = [np.array([100 * getattr(member, kind) for member in faults]) for kind in kinds]
         name = f"{one.path.resolve().name} (preset {one.config().preset})"
-        rows.append([name, *(f"{np.median(s):.2f} ({s.min():.2f} to {s.max():.2f})" for s in shares)])
+        rows.append([name, *(f"{np.median(s):.2f} ({s.min():.2f}–{s.max():.2f})" for s in shares)])
     decoded = member.decode(latent_box(member.latent_percentiles, SHOWN_SPECTRA))
     curves = [Curve(mu, LOW, "decoded", 0.7) for mu in decoded]
     ends = (spectra.mu.min(axis=0), spectra.mu.max(axis=0))

@@ -32,7 +32,7 @@ from engine.spectra import SpectraSet, Split
 from engine.structures import with_noise
 
 ALPHA = 0.01
-MOST_SITES = 2000
+MOST_SITES = 1000
 NOISE = "NOISE"
 Progress = Callable[[int, int, str], None]
 
@@ -108,14 +108,14 @@ def suggest(
 ) -> Suggestion:
     """Ranks every descriptor of the run's set that it does not use, and the columns (n, c) of ``extra``.
 
-    All on the validation part (at most 2,000 sites of it); ceilings and spectral shares are learned on the training
-    part. ``permutations`` is 4,999, or more where many candidates need them, unless given. ConfigError when nothing is
-    left to try or ``extra`` repeats a column of the set.
+    All on the validation part (at most about 1,000 sites of it); ceilings and spectral shares are learned on the
+    training part. ``permutations`` is 4,999, or more where many candidates need them, unless given. ConfigError when
+    nothing is left to try or ``extra`` repeats a column of the set.
     """
     spectra, split, names = run.spectra(), run.split(), list(run.config().descriptors)
     table = with_noise(_candidates(spectra, names, extra), spectra.site_id.tolist())
     everything = pd.concat([spectra.descriptors[names], table], axis=1)
-    rows = _some(split.validation, spectra.material_id)
+    rows = some_sites(split.validation, spectra.material_id)
     members = load_members(run)
     left = [unexplained(member, spectra, rows) for member in members]
     permutations = permutations or max(PERMUTATIONS, round(2 * table.shape[1] / ALPHA))
@@ -180,8 +180,8 @@ def _candidates(spectra: SpectraSet, used: list[str], extra: pd.DataFrame | None
     return table
 
 
-def _some(rows: npt.NDArray[np.intp], material_id: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
-    """At most about 2,000 of ``rows``, whole materials."""
+def some_sites(rows: npt.NDArray[np.intp], material_id: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+    """At most about 1,000 of ``rows``, whole materials."""
     if rows.size <= MOST_SITES:
         return rows
     _, group = np.unique(material_id[rows], return_inverse=True)

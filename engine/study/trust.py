@@ -30,7 +30,7 @@ def trends(run: Run) -> dict[str, Stability]:
         free = [np.stack([traversal.differential for traversal in rows[d:]]) for rows in found]
         for rows, own in zip(found, free, strict=True):
             rows[d:] = [rows[d + i] for i in match_axes(own, free[0])]
-    return {axis: stability_of([rows[i] for rows in found]) for i, axis in enumerate(axes)}
+    return {axis: stability_of([rows[i] for rows in found], free=i >= d) for i, axis in enumerate(axes)}
 
 
 def trends_table(found: Mapping[str, Stability]) -> pd.DataFrame:

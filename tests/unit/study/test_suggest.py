@@ -14,7 +14,7 @@ from engine.io import write_set
 from engine.model.config import make_config
 from engine.model.run import Run
 from engine.model.training import train
-from engine.study.suggest import suggest
+from engine.study.suggest import some_sites, suggest
 from engine.study.suggest_command import suggestion_lines
 from tests.command import rankaae
 from tests.synthetic import make_set
@@ -64,3 +64,13 @@ def test_the_command_prints_what_the_function_found(run: Run) -> None:
     text = "\n".join(suggestion_lines(suggest(run)))
     assert "*CN" in text
     assert "for JUNK" in text
+
+
+def test_many_sites_are_thinned_by_whole_materials() -> None:
+    material = np.repeat([f"m-{i}" for i in range(900)], 2)
+    rows = np.arange(1800)[300:]
+    chosen = some_sites(rows, material)
+    assert 1000 <= chosen.size <= 1001
+    counts = np.unique(material[chosen], return_counts=True)[1]
+    assert (counts == 2).all()
+    assert some_sites(rows[:500], material).size == 500
