@@ -1,0 +1,79 @@
+"""The Experiment part in Chromium against a real server: files dropped, read with a model, laid over its sliders."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.model.config import make_config
+from tests.synthetic import fill_workspace, make_set
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a set that is large enough to calibrate on, and a run."""
+    runs = {"made": make_config("default", descriptors=("OS", "CN"), seeds=(0,), epochs=5, hidden=16)}
+    return fill_workspace(tmp_path_factory.mktemp("workspace"), make_set(240), runs)
+
+
+def measured(oxidation: float) -> bytes:
+    """Columns of text: what the made-up family would measure, far enough before and behind the edge to normalise."""
+    energy = np.arange(8900.0, 9200.0, 0.5)
+    x = energy - 8990 - 2.0 * oxidation
+    mu = 0.5 + np.arctan(x / 1.5) / np.pi + 0.5 * np.exp(-(((x - 4) / 2.5) ** 2))
+    return ("# energy mu\n" + "\n".join(f"{e:.2f} {m:.6f}" for e, m in zip(energy, mu, strict=True))).encode()
+
+
+def test_measured_spectra_are_prepared_predicted_and_laid_over_the_sliders(
+    start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path
+) -> None:
+    server = start_server(workspace)
+    tab = open_tab(server)
+    tab.part("Experiment")
+    tab.see("48 energies")
+    files = {f"film_{100 * i}K.dat": measured(1 + i / 3) for i in range(1, 7)} | {"note.dat": b"no numbers here"}
+    zone = tab.page.locator("input.filepond--browser").last
+    zone.set_input_files([{"name": n, "mimeType": "application/octet-stream", "buffer": c} for n, c in files.items()])
+    tab.see("6 spectra prepared, 1 refused", 60)
+    tab.see("note.dat: no columns of numbers found")
+    tab.see("E0 899")
+
+    def section(name: str, words: str) -> None:
+        tab.page.get_by_role("button", name=name, exact=True).click()
+        tab.see(words, 60)
+
+    section("Predictions", "validation materials, hold of")
+    tab.wait(lambda: len(tab.data("low", beside="value")) == 6)
+    tab.page.get_by_text("Series", exact=True).click()
+    tab.page.get_by_role("combobox", name="What orders the series").click()
+    tab.page.get_by_role("menuitem", name="numbers in names").click()
+    tab.wait(lambda: sorted(tab.data("x", beside="value")) == [100, 200, 300, 400, 500, 600], 60)
+    section("Axes", "where the training sites lie")
+    section("Reconstruction", "Best together")
+    section("Domain map", "Not mapped yet")
+    tab.page.get_by_role("button", name="Map the series").click()
+    tab.see("Mean weight", 90)
+    tab.wait(lambda: len(tab.data("weight")) == 6)
+    with tab.page.expect_download() as download:
+        tab.page.get_by_role("button", name="All predictions with").click()
+    lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert [row["SERIES"] for row in rows] == ["100", "200", "300", "400", "500", "600"]
+    assert float(rows[0]["mapped OS low"]) < float(rows[0]["mapped OS high"])
+
+    tab.page.get_by_text("Sliders there").click()
+    tab.part("Latent")
+    tab.wait(lambda: len(tab.curve("now")) == 48)
+    assert len(tab.curve("measured")) == 0
+    tab.page.locator("header button").first.click()  # the drawer at the left
+    tab.page.get_by_label("Measured").check()
+    tab.wait(lambda: len(tab.curve("measured")) == 48)
+    assert tab.errors == []
+    assert server.complaints() == []
