@@ -55,9 +55,9 @@ class Stability:
 
     @property
     def agreement(self) -> tuple[float, float]:
-        """Mean and least cosine between two members; 1, 1 for a single one."""
+        """Mean and least cosine between two members, of two or more."""
         pairs = self.cosine[np.triu_indices(len(self.cosine), 1)]
-        return (float(pairs.mean()), float(pairs.min())) if pairs.size else (1.0, 1.0)
+        return float(pairs.mean()), float(pairs.min())
 
 
 def band(curves: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

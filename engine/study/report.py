@@ -253,7 +253,10 @@ def _latent_figures(run: Run, spectra: SpectraSet, member: LatentModel, scores: 
 
 
 def _members(found: dict[str, Stability]) -> str:
-    """How far members agree, and best against worst (Fig. S12)."""
+    """How far members agree, and the selected one against the least like it (Fig. S12); nothing for a single member."""
+    members = len(next(iter(found.values())).cosine)
+    if members < 2:
+        return ""
     rows = [["axis", "cosine between members", "least", "isosbestic points (share of members)"]]
     figures = []
     for axis, one in found.items():
@@ -263,16 +266,15 @@ def _members(found: dict[str, Stability]) -> str:
             for p in one.isosbestic
         ]
         rows.append([axis, f"{mean:.3f}", f"{least:.3f}", ", ".join(points) or "–"])
-        if len(one.cosine) > 1:
-            worst = int(one.cosine[0].argmin())
-            curves = [
-                Curve(one.differential[0], HIGH, "selected member", 2),
-                Curve(one.differential[worst], LOW, f"least like it, cosine {one.cosine[0, worst]:.3f}", 1.6, True),
-            ]
-            figures.append(line_figure(axis, (ENERGY, CHANGE), one.energy_ev, curves))
+        worst = int(one.cosine[0].argmin())
+        curves = [
+            Curve(one.differential[0], HIGH, "selected member", 2),
+            Curve(one.differential[worst], LOW, f"least like it, cosine {one.cosine[0, worst]:.3f}", 1.6, True),
+        ]
+        figures.append(line_figure(axis, (ENERGY, CHANGE), one.energy_ev, curves))
     text = (
-        f"{len(next(iter(found.values())).cosine)} members. The selected member's differential (orange) and that of "
-        "the member least like it (blue, dashed), as Fig. S12 puts best and worst beside each other."
+        f"{members} members. The selected member's differential (orange) and that of the member least like it (blue, "
+        "dashed), as Fig. S12 puts best and worst beside each other."
     )
     return f"<h2>Agreement of the members</h2>{table(rows)}{figures_with(text, figures)}"
 

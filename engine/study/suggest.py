@@ -39,8 +39,11 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Used:
-    """One descriptor of the run: its axis' |SRCC| on validation (median over members), its supervised ceiling, and the
-    share of the variance of validation spectra that no other used descriptor explains."""
+    """One descriptor of the run.
+
+    srcc        |SRCC| of its axis on validation data, median over the members · ceiling  what ExtraTrees reach there
+    only_share  share of the variance of validation spectra that no other used descriptor explains
+    """
 
     name: str
     srcc: float
@@ -52,7 +55,7 @@ class Used:
 class Proposal:
     """A candidate, its supervised ceiling, whether it is worth a try, and the used one it could take the place of.
 
-    proposed  p at most 0.01 and a ceiling above chance
+    proposed  p at most 0.01 and a ceiling above chance; never NOISE, which is there to be compared with
     swap      set where the candidate's ceiling is above that of the one it replaces and the spectra gain
     """
 
@@ -113,7 +116,9 @@ def suggest(
     nothing is left to try or ``extra`` repeats a column of the set.
     """
     spectra, split, names = run.spectra(), run.split(), list(run.config().descriptors)
-    table = with_noise(_candidates(spectra, names, extra), spectra.site_id.tolist())
+    table = _candidates(spectra, names, extra)
+    if NOISE not in names:
+        table = with_noise(table, spectra.site_id.tolist())
     everything = pd.concat([spectra.descriptors[names], table], axis=1)
     rows = some_sites(split.validation, spectra.material_id)
     members = load_members(run)
@@ -130,7 +135,12 @@ def suggest(
     parts = [(everything.iloc[part], spectra.mu[part]) for part in (split.train, split.validation)]
     only, swaps = best_swaps(parts[0], parts[1], names, [one.name for one in found if not math.isnan(one.p)])
     proposals = tuple(
-        Proposal(one, ceilings[one.name], is_proposed(one, ceilings[one.name]), _worthwhile(one, swaps, ceilings))
+        Proposal(
+            one,
+            ceilings[one.name],
+            one.name != NOISE and is_proposed(one, ceilings[one.name]),
+            _worthwhile(one, swaps, ceilings),
+        )
         for one in found
     )
     latent = [member.encode(spectra.mu[rows]) for member in members]
@@ -146,7 +156,7 @@ def unexplained(member: LatentModel, spectra: SpectraSet, rows: npt.NDArray[np.i
     """What one member leaves over on the sites ``rows`` of its set."""
     mu = spectra.mu[rows]
     z = member.encode(mu)
-    free = [i for i, axis in enumerate(member.axis_names) if axis.startswith("free ")]
+    free = range(len(member.thresholds), len(member.axis_names))
     ends = [traverse_axis(member, member.axis_names[i], levels=2, samples=SAMPLES).differential for i in free]
     variance = np.array([axis_variance(amplitude(one)) for one in ends])
     return Unexplained(z[:, free].astype(np.float64), variance, mu.astype(np.float64) - member.decode(z))

@@ -18,6 +18,7 @@ import numpy as np
 from engine.analysis.comparison import amplitude
 from engine.analysis.descriptor_correlation import chance_level
 from engine.analysis.differentials import noise_level
+from engine.errors import ConfigError, RunError
 from engine.io import write_set
 from engine.io.files import atomic_target
 from engine.model.config import TrainConfig
@@ -94,9 +95,14 @@ def sweep(
     (``noise_level``; not when swapping), or after ``most`` changes. At last the set with NOISE is trained: how far an
     axis is from chance, and what one more axis alone takes from the free one. Runs are kept in ``folder``, where an
     interrupted sweep goes on; ``sweep.json`` holds the result. ``report`` is told each step, ``on_event`` what happens
-    in every training.
+    in every training. ConfigError when NOISE is among the first descriptors, RunError when ``folder`` cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if NOISE in config.descriptors:
+        raise ConfigError(f"{NOISE} is the control that every sweep ends with; begin with other descriptors")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made ({error.strerror or error})") from error
     if NOISE not in spectra.descriptors:
         table = with_noise(spectra.descriptors, spectra.site_id.tolist())
         spectra = replace(spectra, descriptors=table, steps=(*spectra.steps, f"column {NOISE}, a random control"))

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from engine.console import AsJson, print_json, print_text
+from engine.errors import ConfigError
 
 KINDS = ("any_fault", "negative", "spike", "noise", "beyond")
 
@@ -32,6 +33,8 @@ def stability(
 
     opened = Run(run)
     found = trends(opened)
+    if len(next(iter(found.values())).cosine) < 2:
+        raise ConfigError(f"{run} has one member, which agrees with itself; train with --seeds 2 or more")
     if out is not None:
         with atomic_target(out) as temporary:
             trends_table(found).to_csv(temporary, index=False, float_format="%.8g")

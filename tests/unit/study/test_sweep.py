@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import ConfigError
 from engine.io import write_set
 from engine.model.config import make_config
+from engine.model.run import Run
+from engine.study.suggest import suggest
 from engine.study.sweep import Step, sweep
 from tests.command import rankaae
 from tests.synthetic import make_set
@@ -31,6 +34,8 @@ def test_what_explains_the_free_axis_is_added_until_nothing_is_left(tmp_path: Pa
     assert found.control.srcc["NOISE"].median < 2 * found.chance
     assert told == [*found.steps, found.control]
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == json.loads(json.dumps(found.to_json()))
+    with pytest.raises(ConfigError, match="uses every descriptor"):
+        suggest(Run(tmp_path / "sweep" / found.control.run))
     again: list[Step] = []
     assert sweep(spectra, path, config, tmp_path / "sweep", report=again.append) == found
     assert again == told
@@ -50,3 +55,7 @@ def test_the_command_swaps(tmp_path: Path) -> None:
         "needs a descriptor"
         in rankaae("sweep", tmp_path / "set.parquet", "--descriptors", "", "--out", tmp_path / "x", code=1).stderr
     )
+    blocked = tmp_path / "set.parquet" / "sweep"
+    assert "cannot be made" in rankaae("sweep", tmp_path / "set.parquet", "--out", blocked, code=1).stderr
+    alone = rankaae("stability", tmp_path / "sweep" / "OS-JUNK", code=1).stderr
+    assert "has one member" in alone
