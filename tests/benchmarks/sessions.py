@@ -44,6 +44,8 @@ class Visitor:
     def __init__(self, connection: WebSocketClientConnection) -> None:
         self._connection = connection
         self._player = ""
+        self._messages: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self._reader = asyncio.create_task(self._read())
 
     @classmethod
     async def open(cls, server: Server) -> Visitor:
@@ -66,10 +68,8 @@ class Visitor:
     async def message(self, kind: str) -> dict[str, Any]:
         """The content of the next message of a kind."""
         while True:
-            header, _, content = [json.loads(await self._frame()) for _ in range(3)]
-            for _ in range(2 * header.get("num_buffers", 0)):
-                await self._frame()
-            if header["msgtype"] == kind:
+            found, content = await self._messages.get()
+            if found == kind:
                 return content
 
     async def changes(self) -> list[dict[str, Any]]:
@@ -94,12 +94,17 @@ class Visitor:
         return time.perf_counter() - began
 
     def close(self) -> None:
+        self._reader.cancel()
         self._connection.close()
 
-    async def _frame(self) -> str | bytes:
-        frame = await self._connection.read_message()
-        assert frame is not None, "the server has closed the session"
-        return frame
+    async def _read(self) -> None:
+        """Takes messages as they come: a server waits for those who do not."""
+        read = self._connection.read_message
+        while (frame := await read()) is not None:
+            header, _, content = json.loads(frame), await read(), json.loads(await read() or "{}")
+            for _ in range(2 * header.get("num_buffers", 0)):
+                await read()
+            self._messages.put_nowait((header["msgtype"], content))
 
 
 def plain(event: dict[str, Any]) -> dict[str, Any]:
@@ -137,6 +142,7 @@ async def drag_together(server: Server, sessions: int, seconds: float) -> None:
     warm = await Visitor.open(server)
     before = memory_mb(server)
     visitors = [await Visitor.open(server) for _ in range(sessions)]
+    await asyncio.sleep(SETTLING_S)
     opened = memory_mb(server)
     rng = np.random.default_rng(0)
     ends = time.monotonic() + seconds
