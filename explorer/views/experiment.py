@@ -344,10 +344,12 @@ class ExperimentView(pn.viewable.Viewer):
             self._state.measured = Chosen(one.measured.name, seen.member.model.energy_ev, one.mu)
 
     def _show(self) -> None:
+        self._place.loading = True
         self._drawing.change("experiment section", self._draw)
 
     def _draw(self) -> None:
         seen, section = self.seen, self._sections.value
+        self._place.loading = False
         if seen is None:
             return
         self._controls.visible = section == MAP
@@ -378,6 +380,8 @@ class ExperimentView(pn.viewable.Viewer):
         def take(moves: Moves) -> None:
             self._moves = (seen, moves)
             self._show()
+
+        self._place.objects = []
 
         self._ask(
             "Looking for the axis that explains the residual …", lambda: explain(decode, latent, mu, low, high), take
