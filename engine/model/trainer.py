@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from engine.errors import ConfigError
 from engine.model import losses
 from engine.model.config import TrainConfig
 from engine.model.networks import Networks
@@ -69,7 +70,9 @@ class Trainer:
         self.config, self.mu, self.labels = config, mu, labels
         device = mu.device
         self.drawn: Tensor | None = None
-        if config.bootstrap and material_id is not None:
+        if config.bootstrap:
+            if material_id is None:
+                raise ConfigError("bootstrap draws materials; give the material of every training spectrum")
             drawn = np.stack([bootstrap_rows(material_id, seed) for seed in config.seeds])
             self.drawn = torch.from_numpy(drawn).to(device)
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in config.seeds]

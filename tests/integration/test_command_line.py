@@ -80,7 +80,7 @@ def test_traverse_writes_one_column_per_level(work: Path, tmp_path: Path) -> Non
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for command in ("import", "info", "descriptors", "train", "score", "traverse"):
+    for command in ("import", "info", "descriptors", "train", "score", "traverse", "suggest", "sweep", "report"):
         assert f"Example: rankaae {command}" in rankaae(command, "--help").stdout
 
 

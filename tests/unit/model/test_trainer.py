@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.errors import ConfigError
 from engine.model import losses
 from engine.model.config import TrainConfig, make_config
 from engine.model.trainer import Trainer, bootstrap_rows
@@ -183,6 +184,8 @@ def test_bootstrap_draws_whole_materials_with_replacement_and_trains_on_them_alo
     config = make_config("default", descriptors=("OS",), seeds=(4,), bootstrap=True, **SMALL)
     spectra = make_set(90)
     mu, labels = torch.tensor(spectra.mu, dtype=torch.float64), torch.tensor(spectra.descriptor_values(["OS"]))
+    with pytest.raises(ConfigError, match="bootstrap draws materials"):
+        Trainer(config, mu, labels)
     drawn = Trainer(config, mu, labels, material)
     by_hand = Trainer(replace(config, bootstrap=False), mu, labels)
     by_hand.mu, by_hand.labels = mu[rows], labels[rows]
