@@ -25,8 +25,8 @@ class Group:
 def group_of(mu: FloatArray, rows: BoolArray | None = None) -> Group:
     """The group of the spectra ``rows`` (n,) of mu (n, m), at least one; None takes all of them.
 
-    The deviation is that of a sample (n - 1). Sums are taken in blocks that stay in the processor's cache, of differences
-    from the mean of the first block, so that nothing is lost to rounding and no copy of many spectra is made.
+    The deviation is that of a sample (n - 1). Sums are taken in blocks that stay in the processor's cache, and of
+    differences from the mean of the first block, so that nothing is lost to rounding and many spectra are not copied.
     """
     chosen = np.arange(len(mu)) if rows is None else np.flatnonzero(rows)
     n = chosen.size
