@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
-import panel as pn
 
 from engine.analysis.comparison import PlacedSites, Trends
 from engine.analysis.scores import FloatArray
 from engine.model.run import Run
 from explorer.columns import Column, RunFacts
-from explorer.turns import next_turn
+from explorer.turns import beside, weights_stamp
 
 KEPT = 96
 T = TypeVar("T")
@@ -27,38 +26,23 @@ class Examiner:
 
     def trends(self, column: Column) -> Trends:
         """Traversals of all axes of a member."""
-        return _trends(column.facts.folder, _stamp(column.facts), column.index)
+        return _trends(column.facts.folder, weights_stamp(column.facts.folder), column.index)
 
     def sites(self, column: Column) -> PlacedSites:
         """The test part in a member's latent space; RunError when the set of its run is gone."""
-        return _sites(column.facts.folder, _stamp(column.facts), column.index)
+        return _sites(column.facts.folder, weights_stamp(column.facts.folder), column.index)
 
     def selection(self, facts: RunFacts) -> pd.DataFrame:
         """The terms of Eq. 2 for every member of a run; RunError when its set is gone."""
-        return _selection(facts.folder, _stamp(facts))
+        return _selection(facts.folder, weights_stamp(facts.folder))
 
     def amplitudes(self, facts: RunFacts) -> FloatArray:
         """The amplitude of the strongest free axis of every member of a run."""
-        return _amplitudes(facts.folder, _stamp(facts))
+        return _amplitudes(facts.folder, weights_stamp(facts.folder))
 
     def beside(self, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
         """Does ``work`` in a thread; calls ``then(result)`` when the page can be changed; ``result()`` may raise."""
-        doc = pn.state.curdoc
-
-        def hand_over(future: Future[T]) -> None:
-            next_turn(doc, lambda: then(future.result))
-
-        future = _WORKER.submit(work)
-        if doc is None:
-            then(future.result)
-        else:
-            future.add_done_callback(hand_over)
-
-
-def _stamp(facts: RunFacts) -> int:
-    """Changes when the run is trained anew; 0 where its weights are gone."""
-    path = facts.folder / "weights.safetensors"
-    return path.stat().st_mtime_ns if path.is_file() else 0
+        beside(_WORKER, work, then)
 
 
 @functools.lru_cache(KEPT)

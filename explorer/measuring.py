@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import panel as pn
 
 from engine.experiment.measured import FloatArray
 from engine.experiment.mixtures import SeriesMap
 from engine.model.run import Run
 from explorer.measurement import COVERAGE, Predicted
-from explorer.turns import next_turn
+from explorer.turns import beside, weights_stamp
 
 PREDICTORS_KEPT = 8
 T = TypeVar("T")
@@ -32,7 +31,7 @@ class Measuring:
         """
         from engine.experiment.aligning import shift_sensitivity
 
-        predictor, covered, materials = _predictor(folder, _stamp(folder), member)
+        predictor, covered, materials = _predictor(folder, weights_stamp(folder), member)
         found = predictor.predict(mu, COVERAGE)
         per_ev = shift_sensitivity(predictor.values, predictor.member.energy_ev, mu)
         return Predicted(found, per_ev, covered, materials)
@@ -50,22 +49,7 @@ class Measuring:
 
     def beside(self, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
         """Does ``work`` in a thread; calls ``then(result)`` when the page can be changed; ``result()`` may raise."""
-        doc = pn.state.curdoc
-        future = _WORKER.submit(work)
-        if doc is None:
-            then(future.result)
-            return
-
-        def hand_over(done: Future[T]) -> None:
-            next_turn(doc, lambda: then(done.result))
-
-        future.add_done_callback(hand_over)
-
-
-def _stamp(folder: Path) -> int:
-    """Changes when the run is trained anew; 0 where its weights are gone."""
-    path = folder / "weights.safetensors"
-    return path.stat().st_mtime_ns if path.is_file() else 0
+        beside(_WORKER, work, then)
 
 
 @functools.lru_cache(PREDICTORS_KEPT)
