@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from engine.atlas.cleaning import CleaningRules
-from engine.atlas.embedding import Embedding, embed, principal_components
+from engine.atlas.embedding import Embedding, embed, principal_components, reducer
 from engine.atlas.make import Made, make_atlas
 from engine.atlas.scores import neighbourhoods
 from engine.atlas.source import read_spectra
@@ -177,3 +179,18 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     write_table(path, n=12)
     with pytest.raises(ConfigError, match="24 spectra are left after cleaning; a map needs at least 32"):
         make_atlas(path, RULES, Embedding("pca"))
+
+
+def test_a_gpu_is_asked_for_by_a_library_that_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, object] = {}
+    monkeypatch.setitem(sys.modules, "cuml", None)
+    monkeypatch.setitem(sys.modules, "cuml.manifold", None)
+    with pytest.raises(ConfigError, match="need cuML and an NVIDIA GPU"):
+        reducer(Embedding(gpu=True))
+    with pytest.raises(ConfigError, match="densmap is not made on a GPU"):
+        Embedding("densmap", gpu=True)
+    fake = ModuleType("cuml.manifold")
+    fake.UMAP = lambda **settings: made.update(settings)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "cuml.manifold", fake)
+    reducer(Embedding(neighbours=20, gpu=True))
+    assert made == {"n_neighbors": 20, "min_dist": 0.1, "metric": "euclidean", "random_state": 1579}
