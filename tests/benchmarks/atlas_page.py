@@ -10,6 +10,7 @@ server. A map counts as open when its picture or points have reached the browser
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from engine.atlas.embedding import Embedding, principal_components
 from engine.atlas.store import Atlas, write_atlas
 from engine.io import StepTable
 from tests.benchmarks.atlas import mixed
-from tests.browser import CHROMIUM, FLAGS, launch
+from tests.browser import CHROMIUM, FLAGS, Server, launch
 
 DRAWN = """() => Bokeh.documents.flatMap(document => Array.from(document.all_models)).some(({type, data}) =>
     type === "ColumnDataSource" && ((data.dw ?? []).length === 1 || "x" in data && (data.value ?? []).length > 0))"""
@@ -53,18 +54,25 @@ def wait(page: Any, true: Any, seconds: float = 60) -> float:
     return time.perf_counter() - began
 
 
-def measure(page: Any, url: str, n: int) -> None:
-    page.goto(url, wait_until="commit")
+def work_of(server: Server) -> float:
+    """CPU seconds that the server has used."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(page: Any, server: Server, n: int) -> None:
+    page.goto(server.url, wait_until="commit")
     page.get_by_role("tab", name="Atlas").wait_for(timeout=120_000)
     page.wait_for_timeout(3000)
+    before = work_of(server)
     page.get_by_role("tab", name="Atlas").click()
     opened = wait(page, lambda: page.evaluate(DRAWN))
-    print(f"{n:9} sites: map open {opened:5.2f} s", flush=True)
+    print(f"{n:9} sites: map open {opened:5.2f} s, server {work_of(server) - before:5.2f} s of CPU", flush=True)
     page.wait_for_timeout(2000)
     box = page.locator(MAP_PANE).first.bounding_box()
     words = page.locator("text=/^(A:|Nothing is chosen)/ >> visible=true").first
     for share in (0.12, 0.25, 0.38):
-        before = words.inner_text()
+        before, used = words.inner_text(), work_of(server)
         x, y = box["x"] + 0.5 * box["width"], box["y"] + 0.45 * box["height"]
         corners = [(np.cos(a) * share * box["width"], np.sin(a) * share * box["height"]) for a in np.linspace(0, 6, 40)]
         page.mouse.move(x + corners[0][0], y + corners[0][1])
@@ -73,7 +81,8 @@ def measure(page: Any, url: str, n: int) -> None:
             page.mouse.move(x + dx, y + dy)
         page.mouse.up()
         took = wait(page, lambda before=before: words.inner_text() != before)
-        print(f"{'':9} lasso {took:5.2f} s: {words.inner_text()}", flush=True)
+        used = work_of(server) - used
+        print(f"{'':9} lasso {took:5.2f} s, server {used:5.2f} s of CPU: {words.inner_text()}", flush=True)
         page.wait_for_timeout(1500)
 
 
@@ -93,7 +102,7 @@ def main() -> None:
             page.add_init_script("localStorage.setItem('rankaae-tour', 'taken')")
             page.set_default_timeout(120_000)
             try:
-                measure(page, server.url, n)
+                measure(page, server, n)
             finally:
                 browser.close()
                 server.stop()
