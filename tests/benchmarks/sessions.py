@@ -138,6 +138,12 @@ def memory_mb(server: Server) -> float:
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
+def processor_s(server: Server) -> float:
+    """Processor time that the server's process has taken."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def drag_together(server: Server, sessions: int, seconds: float) -> None:
     warm = await Visitor.open(server)
     before = memory_mb(server)
@@ -156,10 +162,12 @@ async def drag_together(server: Server, sessions: int, seconds: float) -> None:
             await asyncio.sleep(max(0.0, began + 1 - time.monotonic()))
         return taken
 
+    busy = processor_s(server)
     each = await asyncio.gather(*(drag(visitor, place / sessions) for place, visitor in enumerate(visitors)))
     times = 1000 * np.concatenate(each)
     say(f"{sessions} sessions, each letting a slider go once a second",
         f"n {times.size}  median {np.median(times):.1f} ms  p95 {np.quantile(times, 0.95):.1f} ms")  # fmt: skip
+    say("server's processor time per release", f"{1000 * (processor_s(server) - busy) / times.size:.0f} ms")
     say("memory per session", f"{(opened - before) / sessions:.2f} MB (server {opened:.0f} MB)")
     for visitor in [warm, *visitors]:
         visitor.close()
