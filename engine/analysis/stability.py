@@ -99,18 +99,20 @@ def stability_of(traversals: Sequence[Traversal], *, free: bool = False) -> Stab
 
 
 def _common(own: Sequence[FloatArray]) -> tuple[Isosbestic, ...]:
-    """Points of members (e,) each, gathered where neighbours are at most 1 eV apart."""
-    every = np.concatenate(own)
-    order = np.argsort(every)
-    who = np.repeat(np.arange(len(own)), [found.size for found in own])[order]
-    energy = every[order]
-    groups = np.split(np.arange(energy.size), np.flatnonzero(np.diff(energy) > SAME_POINT_EV) + 1)
-    points = [
-        Isosbestic(float(np.median(energy[g])), float(np.std(energy[g])), np.unique(who[g]).size / len(own))
-        for g in groups
-        if g.size
+    """Points of members (e,) each, gathered where neighbours are within 1 eV and all within 2 eV."""
+    points = sorted((float(energy), member) for member, found in enumerate(own) for energy in found)
+    groups: list[list[tuple[float, int]]] = []
+    for point in points:
+        group = groups[-1] if groups else []
+        if group and point[0] - group[-1][0] <= SAME_POINT_EV and point[0] - group[0][0] <= 2 * SAME_POINT_EV:
+            group.append(point)
+        else:
+            groups.append([point])
+    gathered = [
+        Isosbestic(float(np.median(energies)), float(np.std(energies)), len(set(members)) / len(own))
+        for energies, members in (zip(*group, strict=True) for group in groups)
     ]
-    return tuple(point for point in points if point.confidence >= LEAST_SHARE)
+    return tuple(point for point in gathered if point.confidence >= LEAST_SHARE)
 
 
 def fixed_energies(energy_ev: FloatArray, mu: FloatArray) -> FloatArray:

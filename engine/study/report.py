@@ -33,7 +33,7 @@ from engine.spectra.spectra_set import SpectraSet
 from engine.study.beside import chains_section, elements_section, runs_in
 from engine.study.page import figures_with, number, section, table
 from engine.study.svg import HIGH, LOW, Curve, bar_figure, line_figure, matrix_figure, point_figure, ramp
-from engine.study.trust import trends, validity
+from engine.study.trust import KINDS, trends, validity
 
 ENERGY, MU, CHANGE = "Energy (eV)", "μ (edge-normalised)", "Δμ"
 SHOWN_SPECTRA, SHOWN_SITES, SHOWN_LEVELS = 60, 600, 9
@@ -281,11 +281,10 @@ def _members(found: dict[str, Stability]) -> str:
 
 def _validity(run: Run, others: Sequence[Run], spectra: SpectraSet, member: LatentModel) -> str:
     """Decoded spectra over the latent domain and the range of the data, and a plain autoencoder beside it (Fig. S1)."""
-    kinds = ("any_fault", "negative", "spike", "noise", "beyond")
-    rows = [["of 5,000 decoded spectra, % unlike the data", *(kind.replace("_", " ") for kind in kinds)]]
+    rows = [["of 5,000 decoded spectra, % unlike the data", *(kind.replace("_", " ") for kind in KINDS)]]
     for one in [run, *(other for other in others if other.config().preset == "autoencoder")]:
         faults = validity(one)
-        shares = [np.array([100 * getattr(member, kind) for member in faults]) for kind in kinds]
+        shares = [np.array([100 * getattr(member, kind) for member in faults]) for kind in KINDS]
         name = f"{one.path.resolve().name} (preset {one.config().preset})"
         rows.append([name, *(f"{np.median(s):.2f} ({s.min():.2f}–{s.max():.2f})" for s in shares)])
     decoded = member.decode(latent_box(member.latent_percentiles, SHOWN_SPECTRA))

@@ -115,7 +115,7 @@ def suggest(
     training part. ``permutations`` is 4,999, or more where many candidates need them, unless given. ConfigError when
     nothing is left to try or ``extra`` repeats a column of the set.
     """
-    spectra, split, names = run.spectra(), run.split(), list(run.config().descriptors)
+    names, spectra, split = list(run.config().descriptors), run.spectra(), run.split()
     table = _candidates(spectra, names, extra)
     if NOISE not in names:
         table = with_noise(table, spectra.site_id.tolist())

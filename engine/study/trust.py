@@ -16,6 +16,9 @@ from engine.model.examine import LEVELS, SAMPLES
 from engine.model.latent_model import load_members, traverse_axis
 from engine.model.run import Run
 
+KINDS = ("any_fault", "negative", "spike", "noise", "beyond")
+"""The shares of ``Validity`` in the order in which they are told."""
+
 
 def trends(run: Run) -> dict[str, Stability]:
     """The trend of every axis over all members of a run, 20 levels with 300 draws each; by axis name.

@@ -11,13 +11,11 @@ import typer
 from engine.console import AsJson, print_json, print_text
 from engine.errors import ConfigError
 
-KINDS = ("any_fault", "negative", "spike", "noise", "beyond")
-
 
 def stability(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder with several members.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="CSV to write: differentials, median and 90 % band over the members.")
+        Path | None, typer.Option("--out", help="CSV to write: medians and 90 % bands of differentials and both ends.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,6 +65,7 @@ def validity(
     Example: rankaae validity runs/cu runs/cu-autoencoder
     """
     from engine.model.run import Run
+    from engine.study.trust import KINDS
     from engine.study.trust import validity as look
 
     found = {str(path): [vars(one) for one in look(Run(path))] for path in runs}

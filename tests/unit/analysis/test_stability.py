@@ -41,6 +41,12 @@ def test_points_that_few_members_have_say_so() -> None:
     assert found.agreement[1] < 0.5
 
 
+def test_points_that_lie_close_in_a_row_are_not_one() -> None:
+    found = stability_of([member(18 + 0.9 * i) for i in range(6)])
+    assert all(point.spread_ev < 1 for point in found.isosbestic)
+    assert all(point.confidence <= 0.5 for point in found.isosbestic)
+
+
 def test_a_crossing_of_the_ends_alone_is_not_isosbestic() -> None:
     bend = (LEVEL[:, None] ** 2 - 1) * 0.5
     mu = 1 + LEVEL[:, None] * np.sin(np.pi * (ENERGY - 25) / 50) + bend
