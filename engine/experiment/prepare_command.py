@@ -187,7 +187,10 @@ def _series_text(path: str) -> str:
     from engine.io.files import check_file
 
     check_file(Path(path), MAX_SERIES_BYTES)
-    return Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    if not text.strip():
+        raise ConfigError(f"--series {path}: the file is empty; need lines of name and value")
+    return text
 
 
 def _axis_sensitivity(model: Path, grid_ev: FloatArray, mu: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
