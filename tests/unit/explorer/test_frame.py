@@ -17,8 +17,8 @@ from explorer.app import Explorer
 from explorer.frame import run_code, set_code
 from explorer.library import Library
 from explorer.session_file import Autosave
-from explorer.turns import next_turn
 from explorer.state import ExplorerState
+from explorer.turns import next_turn
 from explorer.views.latent import mean_on
 from explorer.views.overlays import OverlaysView
 from explorer.workspace import Workspace
