@@ -169,8 +169,9 @@ class AtlasView(pn.viewable.Viewer):
 
     def _list_maps(self) -> None:
         maps: dict[str, str] = self._state.maps
+        if self._empty.visible:  # nothing was there until now: the form stands open only as long as that is so
+            self._told.active = [] if maps else [0]
         self._empty.visible, self._content.visible = not maps, bool(maps)
-        self._told.active = [] if maps else [0]
         if not maps:
             return
         value = self._map.value if self._map.value in maps else next(iter(maps))
