@@ -10,6 +10,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from engine.embedded.manifest import Embedded, data_folder, read_embedded
 from explorer.components.member import Member, open_member
@@ -181,6 +182,8 @@ class Explorer:
             sizing_mode="stretch_width",
         )
         page.param.watch(lambda event: self.frame.context.opened(event.new), "contextbar_open")
+        with edit_readonly(page):
+            page.busy = False  # else it follows the server's, which searches the whole page at every event
         return page
 
     def _open_first(self) -> None:
