@@ -13,6 +13,7 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from engine.embedded.manifest import Embedded, data_folder, read_embedded
+from engine.model.run import Run
 from explorer.components.member import Member, open_member
 from explorer.examine import Examiner
 from explorer.frame import Frame
@@ -40,7 +41,8 @@ TITLE = "RankAAE Explorer"
 PERIOD_MS = 500
 MODELS_KEPT = 32
 DATA_TAB, DESCRIPTORS_TAB, TRAIN_TAB, LATENT_TAB, COMPARE_TAB, ATLAS_TAB = 0, 1, 2, 3, 4, 5
-WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of", "map": "Map of"}
+WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of", "map": "Map of",
+        "suggest": "Candidates for", "report": "Report of"}  # fmt: skip
 FOOTER = {
     "position": "fixed",
     "inset": "auto 0 0 0",
@@ -68,7 +70,6 @@ def _load_member(folder: Path, member: int) -> Member:
     import torch
 
     from engine.model.latent_model import load_member
-    from engine.model.run import Run
 
     torch.set_num_threads(1)
     run = Run(folder)
@@ -81,7 +82,6 @@ def _make_export(folder: Path, member: int, what: str, latent: list[float], axis
 
     from engine.io.exported import content_of
     from engine.model.export import export_result
-    from engine.model.run import Run
 
     exported = export_result(Run(folder), model, what, latent, axis)
     return f"{exported.name}.{form}", content_of(exported, form)
@@ -103,7 +103,7 @@ class Explorer:
         self.drawing = Drawing(self.notices)
         self.state.param.watch(self._open_set, "dataset")
         self.data = DataView(self.state, self.store, self.notices, self.drawing)
-        self.descriptors = DescriptorsView(self.state, self.store, self.notices, self.drawing)
+        self.descriptors = DescriptorsView(self.state, self.store, self.notices, self.drawing, self._put_beside)
         self.train = TrainView(self.state, self.store, self.notices, self.drawing)
         seen = (self.state, self.store, self.notices, self.drawing)
         examiner = Examiner()
@@ -269,6 +269,8 @@ class Explorer:
 
     def _announce(self, job: Job, now: Status) -> None:
         what = f"{WHAT[job.kind]} {job.title}"
+        if job.kind == "report" and not now.active:
+            self.frame.report_ended(job, now.state == "done")
         if now.state == "failed":
             self.notices.show(f"{what} failed: {now.message}", "error")
         elif now.state == "interrupted":
@@ -280,8 +282,18 @@ class Explorer:
                 self.notices.show(f"{what} has been made; look at it under Atlas.", "success")
             elif job.kind == "train":
                 self.notices.show(f"{what} has finished; move its axes under Latent.", "success")
+                before = self.descriptors.next.begun.pop(job.id, "")
                 if job.source == self.state.dataset and self.tabs.active != LATENT_TAB:
                     self.place.choose(job.id)
+                if before:
+                    self._put_beside(before, job.id)
+
+    def _put_beside(self, before: str, after: str) -> None:
+        """Goes to Compare with the selected members of two runs."""
+        with self.notices.guard():
+            runs = [(run, Run(self.library.run_path(run))) for run in (before, after)]
+            self.state.columns = [f"{name}/{run.selected()}" for name, run in runs]
+            self.tabs.active = COMPARE_TAB
 
     def _say_jobs(self, *_: Any) -> None:
         lines = []

@@ -7,6 +7,7 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import panel_material_ui as pmui
 
 from engine.errors import ConfigError, EngineError, RunError
 from engine.model.run import Run
+from explorer.columns import read_facts
 from explorer.components.toolbar import Toolbar
 from explorer.history import History, Snapshot
 from explorer.jobs import Job, JobStore
 from explorer.journal import MOST, Entry, entry, script
-from explorer.library import Library
+from explorer.library import Library, is_embedded
 from explorer.link import query_of, values_of
 from explorer.restoring import FIELDS, Known, Values, place, within
 from explorer.runs import read_members
@@ -30,10 +32,12 @@ from explorer.views.context import ContextView
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 from explorer.views.overlays import OverlaysView
+from explorer.workspace import safe_name
 
 COOKIE = "rankaae-session"
 SAME_MOVE_SECONDS = 5.0
-TYPES = {"csv": "text/csv", "h5": "application/x-hdf5", "json": "application/json", "py": "text/x-python"}
+TYPES = {"csv": "text/csv", "h5": "application/x-hdf5", "json": "application/json", "py": "text/x-python",
+         "html": "text/html"}  # fmt: skip
 MOST_NOTES = 6
 
 Export = Callable[[Path, int, str, list[float], str, str], tuple[str, bytes]]
@@ -65,6 +69,7 @@ class Frame:
         self._moved = 0.0
         self._point: tuple[str, int, list[float]] | None = None
         self._known_jobs: set[str] = set()
+        self._reports: set[str] = set()
         self._begun = self._unsaved = False
         self._saving: Future[None] | None = None
         self.toolbar.on_msg(self._asked)
@@ -277,6 +282,8 @@ class Frame:
                 self._send("rankaae_journal.py", text.encode())
             case "open":
                 self._open(str(message.get("text"))[: MOST_BYTES + 1])
+            case "report":
+                self._begin_report()
             case "export":
                 self._begin_export(*(str(message.get(name) or "") for name in ("what", "axis", "form")))
 
@@ -288,6 +295,39 @@ class Frame:
         notes = self.apply(session.values)
         self._commit()
         self.say([*session.left_out, *notes])
+
+    def _begin_report(self) -> None:
+        """Starts the report of the model in view as a job, beside the workspace's other runs on its set."""
+        state, library = self._state, self._store.library
+        if not state.run:
+            raise RunError("no model is open")
+        title = state.runs.get(state.run, state.run)
+        key = read_facts(library, state.run, title).set_hash
+        beside = []
+        for run in state.runs:
+            with suppress(EngineError):
+                facts = read_facts(library, run, run)
+                if run != state.run and not is_embedded(run) and facts.set_hash == key:
+                    beside.append(facts.folder)
+        self._reports.add(self._store.start_report(state.run, beside, title).id)
+        state.look(self._store)
+
+    def report_ended(self, job: Job, done: bool) -> None:
+        """Hands a report to the browser if it was asked for here; says there as well that it has failed."""
+        if job.id not in self._reports:
+            return
+        self._reports.discard(job.id)
+        self.toolbar._send_msg({"reported": "" if done else "It could not be made."})
+        if not done:
+            return
+        path = self._store.report_path(job.source)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror or error})") from error
+        name = f"report-{safe_name(job.source.replace(':', '-'))}.html"
+        self._write(entry("report", run=job.source, title=job.title, file=name))
+        self._send(name, content)
 
     def _begin_export(self, what: str, axis: str, form: str) -> None:
         """Computes an export beside the page's events and hands it to the browser."""

@@ -7,6 +7,7 @@ reload or a restart of the server; a process that is gone without a last word is
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,9 +31,10 @@ from engine.model.run import Run
 from explorer.library import Library, is_embedded
 from explorer.messages import tidy
 from explorer.runs import RunEvents
+from explorer.turns import weights_stamp
 from explorer.workspace import make_folder, new_id
 
-Kind = Literal["import", "train", "ceiling", "map"]
+Kind = Literal["import", "train", "ceiling", "map", "suggest", "report"]
 State = Literal["queued", "starting", "running", "cancelling", "done", "cancelled", "failed", "interrupted"]
 ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "cancelling")
 COMMAND = (sys.executable, "-m", "engine.cli")
@@ -45,9 +47,10 @@ _STAGE = re.compile(r"(\d+) of (\d+): (.*)")
 
 @dataclass(frozen=True)
 class Job:
-    """One command: it makes the set, the run, the ceilings or the map of the same id.
+    """One command: it makes the set, the run, the ceilings or the map of the same id, or says something of a run.
 
-    title      what the user calls it · source  the set it trains on or maps, or the file it imports
+    title      what the user calls it
+    source     the set it trains on or maps, the file it imports, the run it looks for descriptors for or reports on
     arguments  of the command · pid, started  of its latest process, in seconds since 1970
     cancelled  whether the user stopped that process before it could listen to a stop file
     waiting    whether it is a training whose turn has not come: ``started`` is then when it was asked for
@@ -115,16 +118,36 @@ class JobStore:
 
     def start_ceilings(self, set_id: str, set_hash: str, title: str) -> Job:
         """Computes the supervised ceilings of a set that are not known yet; one process per set at a time."""
-        job_id = f"ceiling-{set_hash}"
-        going = self.job(job_id)
-        if going is not None and self.status(going).active:
-            return going
         out = self.ceilings_path(set_hash)
         make_folder(out.parent)
         spectra, element = self.library.source_of(set_id)
         only = ("--element", element) if element else ()
         arguments = ("ceiling", str(spectra), *only, "--out", str(out), "--json")
-        return self._launch(Job(job_id, "ceiling", title, set_id, arguments))
+        return self._launch_once(Job(f"ceiling-{set_hash}", "ceiling", title, set_id, arguments))
+
+    def start_suggestion(self, run: str, title: str) -> Job:
+        """Ranks the descriptors that the run ``run`` does not use; one process per run at a time."""
+        arguments = ("suggest", str(self.library.run_path(run)), "--json")
+        return self._launch_once(Job(job_about("suggest", run), "suggest", title, run, arguments))
+
+    def suggestion(self, run: str) -> dict[str, Any] | None:
+        """What ``start_suggestion`` has found, or None; also None once the run has been trained anew."""
+        job = self._read(job_about("suggest", run))
+        if job is None or self._alive(job) or weights_stamp(self.library.run_path(run)) > 1e9 * job.started:
+            return None
+        return self.report(job.id)
+
+    def start_report(self, run: str, beside: Sequence[Path], title: str) -> Job:
+        """Writes a page about the run ``run``, put next to the run folders ``beside``; one at a time per run."""
+        out = self.report_path(run)
+        make_folder(out.parent)
+        more = [part for folder in beside for part in ("--with", str(folder))]
+        arguments = ("report", str(self.library.run_path(run)), "--out", str(out), *more)
+        return self._launch_once(Job(job_about("report", run), "report", title, run, arguments))
+
+    def report_path(self, run: str) -> Path:
+        """Where the page about a run is or will be."""
+        return self.workspace.root / "reports" / f"{job_about('report', run)}.html"
 
     def start_map(self, set_id: str, options: tuple[str, ...], title: str) -> Job:
         """Maps all that is in the file of the set ``set_id``; ``options`` go to the command."""
@@ -209,10 +232,12 @@ class JobStore:
             return self._ceiling_status(job)
         if job.kind == "map":
             return self._map_status(job)
+        if job.kind in ("suggest", "report"):
+            return self._answer_status(job)
         return self._import_status(job) if job.kind == "import" else self._train_status(job)
 
     def report(self, job_id: str) -> dict[str, Any] | None:
-        """What the command of an import or of ceilings has reported, where it has ended well."""
+        """What the command of an import, of ceilings or of a suggestion has reported, where it has ended well."""
         try:
             content = json.loads((self.workspace.job_path(job_id) / "output.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -245,6 +270,17 @@ class JobStore:
         if self.workspace.map_path(job.id).is_file():
             return Status("done")
         return self._ended_early(job, Status("interrupted"))
+
+    def _answer_status(self, job: Job) -> Status:
+        """A suggestion, which the command prints, or a report, which it writes."""
+        if self._alive(job):
+            return Status("running")
+        if job.kind == "suggest":
+            done = self.report(job.id) is not None
+        else:
+            path = self.report_path(job.source)
+            done = path.is_file() and path.stat().st_mtime >= job.started
+        return Status("done") if done else self._ended_early(job, Status("interrupted"))
 
     def _train_status(self, job: Job) -> Status:
         events = self.events(job.id)
@@ -343,6 +379,11 @@ class JobStore:
             return []
         return [job for name in names if (job := self._read(name))]
 
+    def _launch_once(self, job: Job) -> Job:
+        """Starts a job unless it is going on already."""
+        going = self.job(job.id)
+        return going if going is not None and self.status(going).active else self._launch(job)
+
     def _launch(self, job: Job) -> Job:
         folder = self.workspace.job_path(job.id)
         make_folder(folder)
@@ -393,6 +434,11 @@ class JobStore:
         if process is not None:
             return process.poll() is None
         return job.pid > 0 and process_lives(job.pid, job.started)
+
+
+def job_about(kind: Kind, run: str) -> str:
+    """Id of the job that says something of a run; ids of embedded ones cannot be names in the workspace."""
+    return f"{kind}-{hashlib.sha256(run.encode()).hexdigest()[:16]}"
 
 
 def trainings_at_once() -> int:

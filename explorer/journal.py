@@ -16,6 +16,7 @@ NEEDED: dict[str, dict[str, type]] = {
     "import": {"title": str},
     "train": {"run": str, "dataset": str, "settings": dict},
     "export": {"what": str, "file": str},
+    "report": {"run": str, "file": str},
 }
 """The actions, and what an entry of each must be about."""
 
@@ -32,7 +33,7 @@ class Entry:
 
     open_set    dataset, title, element · open_model  run, member, title, seed · move  axes, latent
     select      which, count, first · import  dataset, title · train  run, dataset, element, title, settings
-    export      what, axis, form, file
+    export      what, axis, form, file · report  run, title, file
     """
 
     time: str
@@ -60,6 +61,8 @@ class Entry:
                 text = f"Imported {about.get('title')}"
             case "train":
                 text = f"Started training {about.get('title')}"
+            case "report":
+                text = f"Made a report of {about.get('title')} as {about.get('file')}"
             case _:
                 axis = about.get("axis")
                 text = f"Exported {about.get('what')}{f' along {axis}' if axis else ''} as {about.get('file')}"
@@ -117,6 +120,7 @@ from engine.model.latent_model import load_member
 from engine.model.run import Run
 from engine.model.training import train
 from engine.spectra import spectral_descriptors
+from engine.study.report import report_page
 
 WORKSPACE = Path(os.environ.get("RANKAAE_WORKSPACE") or Path.home() / ".rankaae-explorer")
 DATA = data_folder()
@@ -170,6 +174,13 @@ def script(entries: Sequence[Entry], set_path: Where, run_path: Where) -> str:
                     f"result = export_result(run, model, {about['what']!a}, z.tolist(), {about.get('axis') or ''!a})",
                     f"write_exported(result, Path({_file(about['file'])!a}))",
                     f"print('  wrote', {_file(about['file'])!a})",
+                ]
+            case "report":
+                file = _file(about["file"])
+                lines += [
+                    f"reported = RUNS.get({about['run']!a}) or Run({run_path(about['run'])})",
+                    f"Path({file!a}).write_text(report_page(reported), encoding='utf-8')",
+                    f"print('  wrote', {file!a})",
                 ]
             case _:
                 pass

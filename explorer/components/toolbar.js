@@ -37,10 +37,11 @@ export function render({model}) {
   model.on("can_redo", steps)
   model.on("session", remember)
   model.on("msg:custom", message => {
-    const {link, file, failed} = message.data ?? message
+    const {link, file, failed, reported} = message.data ?? message
     if (link !== undefined) share.show(link)
     if (file) saveText(file.name, Uint8Array.from(atob(file.content), c => c.charCodeAt(0)), file.type)
-    if (file || failed) exporting.done(failed)
+    if (file || failed !== undefined) exporting.done(failed)
+    if (reported !== undefined) exporting.reported(reported)
   })
 
   function pressed(event) {
@@ -136,6 +137,11 @@ function exportDialog(ask, model) {
   )
   const get = html("button", {type: "button", class: "main", text: "Download"})
   const said = html("p", {class: "said", role: "status"})
+  const asked = html("span", {class: "said", role: "status"})
+  const report = word("Make report", () => {
+    asked.textContent = "Being made …"
+    ask({do: "report"})
+  })
   const figures = html("div", {class: "figures"})
   const file = html("input", {type: "file", accept: ".json,application/json", "aria-label": "Session file", hidden: ""})
   const numbers = html("div", {class: "row"}, what, axis, form, get)
@@ -143,6 +149,10 @@ function exportDialog(ask, model) {
   const element = dialogOf(
     "Export",
     html("h3", {text: "Numbers, with where they come from"}), numbers, none, said,
+    html("h3", {text: "Report"}),
+    html("p", {text: "All about this model in one HTML file that opens without a network: data, settings, scores beside " +
+      "baselines, figures, method. It takes some minutes; it is downloaded when it is finished, also when this is closed."}),
+    html("div", {class: "row"}, report, asked),
     html("h3", {text: "Figures that are in view"}), figures,
     html("h3", {text: "Session"}),
     html("p", {text: "Where you are, the journal and your notes as a file, to go on with elsewhere or later."}),
@@ -193,6 +203,7 @@ function exportDialog(ask, model) {
       axis.hidden = what.value !== "traversal"
       numbers.hidden = !model.axes.length
       none.hidden = model.axes.length > 0
+      report.disabled = !model.axes.length
       said.textContent = ""
       list()
       element.showModal()
@@ -200,7 +211,9 @@ function exportDialog(ask, model) {
     done: failed => {
       get.disabled = false
       said.textContent = failed ?? ""
+      if (failed !== undefined) asked.textContent = ""
     },
+    reported: text => { asked.textContent = text },
   }
 }
 

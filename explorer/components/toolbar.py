@@ -11,9 +11,9 @@ from explorer.components.scripts import bundle, stylesheet
 class Toolbar(JSComponent):
     """Undo, redo, share, export and help.
 
-    The browser sends ``{"do": …}``: undo; redo; part with its number; share; export with what, axis and form; save;
-    open with text; script. The server answers with ``{"link": query}``, ``{"file": {name, type, content}}`` (content in
-    base64) or ``{"failed": text}``.
+    The browser sends ``{"do": …}``: undo; redo; part with its number; share; export with what, axis and form; report;
+    save; open with text; script. The server answers with ``{"link": query}``, ``{"file": {name, type, content}}``
+    (content in base64), ``{"failed": text}`` or, when a report has come to its end, ``{"reported": text}``.
     """
 
     can_undo = param.Boolean(default=False, doc="Whether there is a step to take back.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from explorer.plots import descriptors as plots
 from explorer.state import ExplorerState
 from explorer.views.drawing import Drawing
 from explorer.views.dropping import fresh_drop_zone
+from explorer.views.next_descriptor import NextDescriptorView
 from explorer.views.notices import Notices
 from explorer.views.style import TABLE_STYLE
 
@@ -37,6 +39,7 @@ CEILING_WORDS = (
     "Dashed: 19 in 20 unrelated columns stay below. A latent axis is not expected to pass its descriptor's bar."
 )
 CSV_HINT = "CSV with site_id (or MPID and SITE) and columns of numbers: makes a new set"
+CATALOGUE_PAGE, NEXT_PAGE = "Catalogue and set", "Next descriptor to try"
 PRESETS = {"initial": "Paper: initial (Fig. 6b)", "final": "Paper: final (Fig. 6c)"}
 
 
@@ -61,7 +64,15 @@ def _examine(spectra: SpectraSet) -> _Known:
 class DescriptorsView(pn.viewable.Viewer):
     """Chooses ``state.descriptors`` among those of ``state.spectra``."""
 
-    def __init__(self, state: ExplorerState, store: JobStore, notices: Notices, drawing: Drawing) -> None:
+    def __init__(
+        self,
+        state: ExplorerState,
+        store: JobStore,
+        notices: Notices,
+        drawing: Drawing,
+        compare: Callable[[str, str], None],
+    ) -> None:
+        """``compare(before, after)`` puts two runs side by side."""
         super().__init__()
         self._state, self._store, self._notices, self._drawing = state, store, notices, drawing
         self._active = False
@@ -72,13 +83,22 @@ class DescriptorsView(pn.viewable.Viewer):
         self._cells, self._bars = ColumnDataSource(plots.NO_CELLS), ColumnDataSource(plots.NO_BARS)
         self._correlation = plots.correlation_figure(self._cells, CORRELATION_HEIGHT)
         self._ceiling = plots.ceiling_figure(self._bars, CEILING_HEIGHT)
-        self._layout = pn.FlexBox(self._left(), self._right(), sizing_mode="stretch_width", gap="16px", margin=(8, 10))
+        self.next = NextDescriptorView(state, store, notices, drawing, compare)
+        self._page = pmui.RadioButtonGroup(
+            options=[CATALOGUE_PAGE, NEXT_PAGE], value=CATALOGUE_PAGE, size="small", margin=(8, 10, 0, 10),
+            sx={"& .MuiToggleButton-root": {"whiteSpace": "nowrap"}},
+        )  # fmt: skip
+        catalogue = pn.FlexBox(self._left(), self._right(), sizing_mode="stretch_width", gap="16px", margin=(8, 10))
+        self._place = pn.Column(catalogue, sizing_mode="stretch_width", margin=0)
+        pages = {CATALOGUE_PAGE: catalogue, NEXT_PAGE: self.next}
+        self._page.param.watch(lambda event: self._place.param.update(objects=[pages[event.new]]), "value")
+        self._layout = pn.Column(self._page, self._place, sizing_mode="stretch_width", margin=0)
         self.table.param.watch(self._chosen, "chosen")
         state.param.watch(lambda _: self._renew(), "spectra")
         state.param.watch(lambda _: self._show_chosen(), "descriptors")
         state.param.watch(lambda _: self._follow(), "jobs")
 
-    def __panel__(self) -> pn.FlexBox:
+    def __panel__(self) -> pn.Column:
         return self._layout
 
     def activate(self) -> None:
