@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from engine.atlas.commands import atlas, fetch_mp
-from engine.console import AsJson, Out, parse_setting
+from engine.console import AsJson, Out, Scheduler, parse_setting
 from engine.console import print_json as _print_json
 from engine.console import print_text as _print
 from engine.errors import Cancelled, ConfigError, EngineError
@@ -96,6 +96,7 @@ def import_command(
         list[str] | None, typer.Option(help="Descriptor from others, as NAME=EXPRESSION; may be repeated.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that compute descriptors.")] = os.cpu_count() or 1,
+    scheduler: Scheduler = None,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps computed descriptors between imports.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +115,7 @@ def import_command(
             shift_ev=shift_ev,
             first_shell=first_shell,  # type: ignore[arg-type]  # checked there
             code=code,
-            workers=workers,
+            workers=scheduler or workers,
             cache=cache,
             progress=progress,
             structures=structures_path(out),
@@ -285,6 +286,7 @@ def simulate(
     width: Annotated[float | None, typer.Option(help="Width of the grid in eV; default: 50.")] = None,
     points: Annotated[int | None, typer.Option(help="Points of the grid; default: 256.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    scheduler: Scheduler = None,
     device: Annotated[str, typer.Option(help="Where the scattering is solved: auto, cpu or cuda.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -293,7 +295,7 @@ def simulate(
     Example: rankaae simulate TiO2.cif mp-2657 --element Ti --out ti.parquet
     """
     from engine.batch.feff import feff_sources
-    from engine.batch.simulate import simulate_sources
+    from engine.batch.simulate import simulate_on, simulate_sources
     from engine.batch.sources import read_sources
 
     if engine not in ("rankaae", "feff"):
@@ -304,6 +306,8 @@ def simulate(
         if engine == "feff":
             if setting or scf:
                 raise ConfigError("--scf and --set are for this program's own engine; FEFF inputs have fixed cards")
+            if scheduler:
+                raise ConfigError("--scheduler is for this program's own engine; FEFF runs on this machine")
             sources, failed = read_sources(structures)
             outcome = feff_sources(
                 sources, failed, element, out, command=feff_command, all_sites=all_sites, grid=grid, workers=workers,
@@ -313,14 +317,14 @@ def simulate(
             from functools import partial
 
             from engine.model.training import pick_device
-            from engine.simulation.simulate import simulate_site
 
             settings = _simulation_settings(scf, setting or [])
-            simulate_on = partial(simulate_site, device=str(pick_device(device)))
+            if not scheduler:
+                pick_device(device)
             sources, failed = read_sources(structures)
             outcome = simulate_sources(
-                sources, failed, element, settings, out, all_sites=all_sites, average=average, grid=grid,
-                workers=workers, progress=progress, simulate=simulate_on,
+                sources, failed, element, settings, out.resolve(), all_sites=all_sites, average=average, grid=grid,
+                workers=scheduler or workers, progress=progress, simulate=partial(simulate_on, device=device),
             )  # fmt: skip
     if as_json:
         _print_json(outcome.to_json())
@@ -361,6 +365,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in --out.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
 ) -> None:
     """Train an ensemble of RankAAE models and score it; a file named 'stop' in the run folder stops it after an epoch.
@@ -370,6 +375,7 @@ def train(
     import torch
 
     from engine.io import load_set
+    from engine.model.apart import train_apart
     from engine.model.config import TrainConfig, make_config
     from engine.model.training import train as run_training
 
@@ -395,9 +401,15 @@ def train(
                 )
             elif event["event"] == "seed_failed":
                 _complain("warning", f"seed {event['seed']}: {event['reason']}")
+            else:
+                progress.follow(event)
 
         spectra = load_set(path, element)
-        run = run_training(spectra, path, settings, out, resume=resume, device=device, on_event=follow)
+        how: dict[str, Any] = {"resume": resume, "device": device, "on_event": follow}
+        if scheduler:
+            run = train_apart(spectra, path, settings, out, scheduler, threads=threads, **how)
+        else:
+            run = run_training(spectra, path, settings, out, **how)
     if as_json:
         table = run.scores()
         _print_json({"run": str(out), "selected": run.selected(), "seeds": table["seed"].tolist()})

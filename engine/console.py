@@ -15,6 +15,11 @@ from engine.errors import ConfigError
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
 
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", help="Work on the Dask cluster with this scheduler, such as tcp://host:8786."),
+]
+
 
 def print_text(text: str) -> None:
     """One line or several to stdout."""

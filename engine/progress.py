@@ -38,3 +38,5 @@ class Progress:
         """Moves with the epochs of a training, by its events."""
         if event["event"] == "epoch":
             self(event["epoch"], event["epochs"])
+        elif event["event"] == "seed":
+            self(event["done"], event["of"], "seeds")

@@ -1,4 +1,7 @@
-"""Tasks in processes of one thread each, results as they come; a process that dies is a failure, not the end."""
+"""Tasks in processes of one thread each, results as they come; a process that dies is a failure, not the end.
+
+Where the processes are is one argument: here, or on the workers of a Dask scheduler (``cluster.py``).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from engine.batch.cluster import on_cluster
+
+Workers = int | str
+"""How many processes of this machine, or the address of a Dask scheduler, such as tcp://host:8786."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -21,13 +28,16 @@ WAITING = 4
 
 
 def in_processes(
-    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers
 ) -> Iterator[tuple[Task, Result | Exception]]:
     """(task, result or the exception it raised), in the order they finish; ``workers`` 1 works in this process.
 
     When a process dies (out of memory), the tasks that were under way are tried once more, one at a time, each in a
-    process of its own, so that only the one that kills it fails.
+    process of its own, so that only the one that kills it fails. On a cluster, see ``on_cluster``.
     """
+    if isinstance(workers, str):
+        yield from on_cluster(work, tasks, workers)
+        return
     if workers == 1 or len(tasks) < 2:
         for task in tasks:
             yield task, _outcome(work, task)

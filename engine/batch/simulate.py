@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pymatgen.core import Molecule, Structure
 
 from engine.batch.parts import Finished, clear_parts, key_of, load_part, save_part
-from engine.batch.processes import in_processes
+from engine.batch.processes import Workers, in_processes
 from engine.batch.sites import Site, boxed, choose_sites
 from engine.batch.sources import Source
 from engine.errors import DataError, EngineError
@@ -89,7 +89,7 @@ def simulate_sites(
     settings: Settings,
     parts: Path,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
     simulate: Simulate = simulate_site,
 ) -> Simulated:
@@ -125,6 +125,13 @@ def simulate_sites(
     )
 
 
+def simulate_on(structure: Structure | Molecule, site_index: int, settings: Settings, *, device: str) -> SiteSpectrum:
+    """``simulate_site`` on the device that ``device`` ("auto", "cpu", "cuda") means where the work is done."""
+    from engine.model.training import pick_device
+
+    return simulate_site(structure, site_index, settings, device=str(pick_device(device)))
+
+
 def reason_of(problem: Exception) -> str:
     """Why a site failed, in one line."""
     text = str(problem) if isinstance(problem, EngineError | MemoryError) else f"{type(problem).__name__}: {problem}"
@@ -158,7 +165,7 @@ def simulate_sources(
     all_sites: bool = False,
     average: bool = True,
     grid: GridSpec | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
     simulate: Simulate = simulate_site,
 ) -> Outcome:
@@ -224,7 +231,7 @@ def notes_of(part: Finished) -> list[str]:
 
 
 def _described(
-    structures: Mapping[str, Structure | Molecule], sites: Sequence[Site], workers: int
+    structures: Mapping[str, Structure | Molecule], sites: Sequence[Site], workers: Workers
 ) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
     """Descriptors (n, d) of the sites, and the second shells they use."""
     crystals = {name: boxed(structure) for name, structure in structures.items()}

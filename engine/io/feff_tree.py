@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.batch.processes import Workers
 from engine.errors import DataError, EngineError
 from engine.io.archive import unpack
 from engine.io.feff import RunLog, XmuData, read_log, read_xmu
@@ -54,7 +55,7 @@ def read_feff_tree(
     source: Path,
     element: str | None = None,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     cache: Path | None = None,
     progress: Progress | None = None,
     tools: StructureTools | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from engine.batch.processes import Workers
 from engine.errors import ConfigError, DataError
 from engine.io.archive import is_zip
 from engine.io.csv_layout import GZIP_MAGIC, looks_like_csv_layout, read_csv_layout
@@ -43,7 +44,7 @@ def import_source(
     shift_ev: float = 0.0,
     first_shell: FirstShell | None = None,
     code: str | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     cache: Path | None = None,
     progress: Progress | None = None,
     tools: StructureTools | None = None,

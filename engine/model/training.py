@@ -31,6 +31,10 @@ MIN_TRAINING_SPECTRA = 10
 HARMLESS = ("log.txt", "data.json")
 
 
+class Diverged(RunError):  # noqa: N818 (what happened, as in Cancelled)
+    """Every seed of a training diverged."""
+
+
 def make_split(spectra: SpectraSet, config: TrainConfig) -> Split:
     """The split that the settings ask for."""
     rest = round(1 - config.train_fraction - config.validation_fraction, 12)
@@ -83,17 +87,22 @@ def train(
     Raises ConfigError and RunError before anything is trained when settings, data and folder do not fit, Cancelled when
     the stop file appears, RunError when every seed has diverged or the folder cannot be written.
     """
-    run = Run(folder)
     target = pick_device(device)
-    if resume and (folder / "config.toml").exists():
-        split = _check_resume(run, spectra, config)
-        if run.finished:
-            return run
-    else:
-        split = make_split(spectra, config)
-        check_labels(spectra, split, config)
-        _start_folder(run, spectra, set_path, config, split)
+    run, split = begin(spectra, set_path, config, folder, resume=resume)
+    if run.finished:
+        return run
     return _Training(run, spectra, split, config, target, on_event).go()
+
+
+def begin(spectra: SpectraSet, set_path: Path, config: TrainConfig, folder: Path, *, resume: bool) -> tuple[Run, Split]:
+    """The run folder with settings and split, new or (``resume``) the one to go on with; errors as in ``train``."""
+    run = Run(folder)
+    if resume and (folder / "config.toml").exists():
+        return run, _check_resume(run, spectra, config)
+    split = make_split(spectra, config)
+    check_labels(spectra, split, config)
+    _start_folder(run, spectra, set_path, config, split)
+    return run, split
 
 
 def _start_folder(run: Run, spectra: SpectraSet, set_path: Path, config: TrainConfig, split: Split) -> None:
@@ -241,7 +250,7 @@ class _Training:
             reason = f"the loss became {losses['total'][i]} in epoch {epoch}; the other seeds go on"
             self._emit({"event": "seed_failed", "seed": seed, "epoch": epoch, "reason": reason})
         if not self.trainer.alive.any():
-            raise RunError(
+            raise Diverged(
                 f"{self.run.path}: every seed diverged by epoch {epoch}; lower learning_rate "
                 f"(now {self.config.learning_rate:g}) or check the spectra for outliers"
             )

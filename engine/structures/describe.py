@@ -17,6 +17,8 @@ import pandas as pd
 from pymatgen.core import Structure
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from engine.batch.cluster import on_cluster
+from engine.batch.processes import Workers
 from engine.errors import ConfigError, EngineError
 from engine.structures.cache import Outcome, Remembered, load, open_cache, save, structure_hash
 from engine.structures.catalogue import CATALOGUE
@@ -68,7 +70,7 @@ def describe_sites(
     sites: Sequence[tuple[str, int]],
     names: Sequence[str] | None = None,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     second_shell_angstrom: Mapping[str, tuple[float, float]] | None = None,
@@ -77,7 +79,7 @@ def describe_sites(
 ) -> Described:
     """Descriptors ``names`` (default: the whole catalogue) of ``sites``, each a (material_id, 0-based site index).
 
-    workers                processes; 1 works in this one. Values do not depend on it
+    workers                processes, or a Dask scheduler; 1 works in this one. Values do not depend on it
     cache                  folder of JSON files, one per structure content; created when missing
     progress               called with (structures done, structures in all); may raise Cancelled to stop
     second_shell_angstrom  bounds per absorber element for CN2 and METAL2; fitted to this set where not given
@@ -88,7 +90,7 @@ def describe_sites(
     is NaN in the frame and a row in failures; it stops nothing. Unknown names and impossible settings are ConfigErrors.
     """
     columns = _checked_names(names)
-    if workers < 1:
+    if isinstance(workers, int) and workers < 1:
         raise ConfigError(f"workers is {workers}; need 1 or more")
     shells = _checked_shells(second_shell_angstrom or {})
     folder = open_cache(cache) if cache is not None else None
@@ -231,8 +233,12 @@ def _remember(
     return changed
 
 
-def _work(tasks: Sequence[tuple[_Task, Structure]], workers: int) -> Generator[tuple[_Task, Result], None, None]:
-    """Results as they come, from this process or from a pool that holds few structures at a time."""
+def _work(tasks: Sequence[tuple[_Task, Structure]], workers: Workers) -> Generator[tuple[_Task, Result], None, None]:
+    """Results as they come, from this process, from a pool that holds few structures at a time or from a cluster."""
+    if isinstance(workers, str):
+        for (task, _), result in on_cluster(_describe_pair, tasks, workers):
+            yield task, _lost(task) if isinstance(result, Exception) else result
+        return
     if workers == 1 or len(tasks) < 2:
         for task, structure in tasks:
             yield task, _describe_structure(task, structure)
@@ -272,6 +278,11 @@ def _lost(task: _Task) -> Result:
 
 def _one_thread() -> None:
     threadpool_limits(limits=1)
+
+
+def _describe_pair(task: tuple[_Task, Structure]) -> Result:
+    with threadpool_limits(limits=1):
+        return _describe_structure(*task)
 
 
 def _describe_structure(task: _Task, structure: Structure) -> Result:

@@ -86,6 +86,7 @@ def sweep(
     *,
     swap: bool = False,
     most: int = MOST_STEPS,
+    begin: Callable[..., Run] = train,
     report: Callable[[Step], None] = lambda _: None,
     on_event: EventSink | None = None,
 ) -> Sweep:
@@ -94,8 +95,9 @@ def sweep(
     Stops when nothing is proposed, when the free axis moves the spectrum no more than errors of the model do
     (``noise_level``; not when swapping), or after ``most`` changes. At last the set with NOISE is trained: how far an
     axis is from chance, and what one more axis alone takes from the free one. Runs are kept in ``folder``, where an
-    interrupted sweep goes on; ``sweep.json`` holds the result. ``report`` is told each step, ``on_event`` what happens
-    in every training. ConfigError when NOISE is among the first descriptors, RunError when ``folder`` cannot be made.
+    interrupted sweep goes on; ``sweep.json`` holds the result. ``begin`` trains (``train``, or ``train_apart`` with its
+    workers), ``report`` is told each step, ``on_event`` what happens in every training. ConfigError when NOISE is
+    among the first descriptors, RunError when ``folder`` cannot be made.
     """
     if NOISE in config.descriptors:
         raise ConfigError(f"{NOISE} is the control that every sweep ends with; begin with other descriptors")
@@ -112,7 +114,7 @@ def sweep(
     def trained(names: tuple[str, ...]) -> Run:
         chosen = replace(config, descriptors=names)
         place = folder / re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(names))
-        return train(spectra, set_path, chosen, place, resume=True, on_event=on_event)
+        return begin(spectra, set_path, chosen, place, resume=True, on_event=on_event)
 
     names, change, seen = config.descriptors, ", ".join(config.descriptors), {frozenset(config.descriptors)}
     steps: list[Step] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.console import AsJson, parse_setting, print_json, print_text
+from engine.console import AsJson, Scheduler, parse_setting, print_json, print_text
 from engine.errors import ConfigError
 from engine.progress import Progress
 
@@ -29,16 +29,21 @@ def sweep(
     ] = None,
     element: Annotated[str | None, typer.Option(help="Only the sites of this absorber, such as Cu.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a chain of descriptor sets, each with the descriptor that the last run asks for, until nothing is left.
 
     Example: rankaae sweep cu.parquet --descriptors OS --seeds 8 --out sweeps/cu
     """
+    from functools import partial
+
     import torch
 
     from engine.io import load_set
+    from engine.model.apart import train_apart
     from engine.model.config import make_config
+    from engine.model.training import train
     from engine.study.sweep import sweep as run_sweep
 
     names = tuple(name.strip() for name in descriptors.split(",") if name.strip())
@@ -49,14 +54,17 @@ def sweep(
     if threads > 0:
         torch.set_num_threads(threads)
 
+    begin = partial(train_apart, workers=scheduler, threads=threads) if scheduler else train
+
     def report(step: Step) -> None:
         if not as_json:
             print_text(step_line(step))
 
     with Progress("training") as progress:
         found = run_sweep(
-            load_set(path, element), path, config, out, swap=swap, most=most, report=report, on_event=progress.follow
-        )
+            load_set(path, element), path, config, out, swap=swap, most=most, begin=begin, report=report,
+            on_event=progress.follow,
+        )  # fmt: skip
     if as_json:
         print_json(found.to_json())
         return
