@@ -12,6 +12,7 @@ import pandas as pd
 
 from engine.analysis.comparison import PlacedSites, Trends
 from engine.analysis.scores import FloatArray
+from engine.analysis.stability import Stability
 from engine.model.run import Run
 from explorer.columns import Column, RunFacts
 from explorer.turns import beside, weights_stamp
@@ -27,6 +28,10 @@ class Examiner:
     def trends(self, column: Column) -> Trends:
         """Traversals of all axes of a member."""
         return _trends(column.facts.folder, weights_stamp(column.facts.folder), column.index)
+
+    def stability(self, column: Column) -> dict[str, Stability]:
+        """Trends of all members of a run by axis, this one first, the others' free axes in its order and direction."""
+        return _stability(column.facts.folder, weights_stamp(column.facts.folder), column.index)
 
     def sites(self, column: Column) -> PlacedSites:
         """The test part in a member's latent space; RunError when the set of its run is gone."""
@@ -53,6 +58,16 @@ def _trends(folder: Path, stamp: int, member: int) -> Trends:
 
     torch.set_num_threads(1)
     return examine_trends(Run(folder), member)
+
+
+@functools.lru_cache(KEPT)
+def _stability(folder: Path, stamp: int, member: int) -> dict[str, Stability]:
+    import torch
+
+    from engine.study.trust import trends
+
+    torch.set_num_threads(1)
+    return trends(Run(folder), member)
 
 
 @functools.lru_cache(KEPT)

@@ -20,12 +20,14 @@ KINDS = ("any_fault", "negative", "spike", "noise", "beyond")
 """The shares of ``Validity`` in the order in which they are told."""
 
 
-def trends(run: Run) -> dict[str, Stability]:
+def trends(run: Run, first: int | None = None) -> dict[str, Stability]:
     """The trend of every axis over all members of a run, 20 levels with 300 draws each; by axis name.
 
-    The selected member comes first; free axes of the others are put in its order and turned its way.
+    The member ``first``, else the selected one, comes first; free axes of the others are put in its order and turned
+    its way.
     """
-    members, first, d = load_members(run), run.selected(), len(run.config().descriptors)
+    members, d = load_members(run), len(run.config().descriptors)
+    first = run.selected() if first is None else first
     ordered = [members[first], *members[:first], *members[first + 1 :]]
     axes = ordered[0].axis_names
     found = [[traverse_axis(one, axis, levels=LEVELS, samples=SAMPLES) for axis in axes] for one in ordered]

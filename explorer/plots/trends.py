@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from bokeh.models import BoxAnnotation, ColumnDataSource, FixedTicker, Label, Range1d, Span
@@ -11,6 +12,7 @@ from bokeh.plotting import figure
 
 from engine.analysis.differentials import Differentials
 from engine.analysis.scores import FloatArray
+from engine.analysis.stability import Stability, band
 from engine.analysis.traversal import Traversal
 from explorer.components.member import Axis, Sites
 from explorer.plots.compare import HIGH, LOW, MIDDLE, QUIET, Grid, blend
@@ -31,6 +33,9 @@ TRAVERSAL_HEIGHT, DIFFERENTIAL_HEIGHT, AXIS_HEIGHT = 176, 96, 44
 LEFT_ROOM = {True: 74, False: 10}
 NO_SITES: Columns = {"xs": [], "ys": [], "site": [], "material": [], "distance": [], "color": [], "width": []}
 NO_SPECTRUM: Columns = {"energy": [], "mu": []}
+NO_BAND: Columns = {"energy": [], "low": [], "high": []}
+NO_POINTS: Columns = {"fixed": [], "zero": [], "spread": [], "share": []}
+BAND = "#CC79A7"
 # Neither the dark nor the light end, which vanish on a dark or a light page.
 BY_DISTANCE = Viridis256[84:220]
 
@@ -79,11 +84,46 @@ def fit_nearest(drawing: figure, sites: Columns, now: Columns, mu_range: tuple[f
     set_range(drawing.y_range, min(mu_range[0], *(e[0] for e in ends)), max(mu_range[1], *(e[1] for e in ends)))
 
 
-def trend_cards(axes: Sequence[Axis], traversals: Mapping[str, Traversal], changes: Differentials) -> Grid:
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """What the members of an ensemble agree on along one axis, as sources of its figure; empty until it is known."""
+
+    band: ColumnDataSource
+    points: ColumnDataSource
+
+
+def no_agreement() -> Agreement:
+    """Sources with nothing in them."""
+    return Agreement(ColumnDataSource(NO_BAND), ColumnDataSource(NO_POINTS))
+
+
+def band_data(found: Stability) -> Columns:
+    """The middle 90 % of the members' differentials."""
+    _, low, high = band(found.differential)
+    return {"energy": found.energy_ev, "low": low, "high": high}
+
+
+def point_data(found: Stability) -> Columns:
+    """Isosbestic points: median energy, its spread, and the share of the members that have them."""
+    points = found.isosbestic
+    return {
+        "fixed": [one.energy_ev for one in points],
+        "zero": [0.0] * len(points),
+        "spread": [one.spread_ev for one in points],
+        "share": [one.confidence for one in points],
+    }
+
+
+def trend_cards(
+    axes: Sequence[Axis],
+    traversals: Mapping[str, Traversal],
+    changes: Differentials,
+    agreement: Mapping[str, Agreement],
+) -> Grid:
     """For every axis its traversal coloured by level (Fig. 6c), its score inset, and below its differential (Fig. S10).
 
     All share their energies, all traversals their mu and all differentials their change of mu. The grey band of a
-    differential is what errors of the model alone would give.
+    differential is what errors of the model alone would give. ``agreement`` has sources for every axis.
     """
     x_range = Range1d(*energy_ends(changes.energy_ev))
     mu = np.concatenate([traversal.mu for traversal in traversals.values()])
@@ -99,7 +139,7 @@ def trend_cards(axes: Sequence[Axis], traversals: Mapping[str, Traversal], chang
             _draw_traversal(drawing, axis, traversals[axis.name])
             above.append(drawing)
             drawing = _panel(ENERGY_LABEL, "Δμ", DIFFERENTIAL_HEIGHT, x_range, change_range, first=not place)
-            _draw_differential(drawing, changes, changes.axes.index(axis.name))
+            _draw_differential(drawing, changes, changes.axes.index(axis.name), agreement[axis.name])
             below.append(drawing)
         rows += [above, below]
     return rows
@@ -169,7 +209,7 @@ def _draw_traversal(drawing: figure, axis: Axis, traversal: Traversal) -> None:
     drawing.add_layout(inset)
 
 
-def _draw_differential(drawing: figure, changes: Differentials, place: int) -> None:
+def _draw_differential(drawing: figure, changes: Differentials, place: int, agreement: Agreement) -> None:
     change = changes.differential[place]
     if np.isfinite(changes.noise_level):
         noise = changes.noise_level
@@ -178,5 +218,11 @@ def _draw_differential(drawing: figure, changes: Differentials, place: int) -> N
     energy, zero = changes.energy_ev, np.zeros_like(change)
     drawing.varea(energy, zero, np.maximum(change, 0), color=HIGH, alpha=0.35)
     drawing.varea(energy, np.minimum(change, 0), zero, color=LOW, alpha=0.35)
+    drawing.varea("energy", "low", "high", source=agreement.band, color=BAND, alpha=0.45)
     line = drawing.line(energy, change, color=MIDDLE, line_width=2)
+    points = drawing.scatter(
+        "fixed", "zero", source=agreement.points, size=9, color=BAND, line_color="#FFFFFF", line_width=1.5
+    )
+    words = [("spectra cross at", "@fixed{0.0} ± @spread{0.0} eV"), ("in", "@share{0 %} of the members")]
+    add_hover(drawing, [points], words)
     add_hover(drawing, [line], [("energy", "@x{0.00} eV"), ("Δμ, 95th − 5th", "@y{+0.000}")], vertical=True)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bokeh.models import Label
+from bokeh.models import Label, Line
 
 from engine.analysis.comparison import Trends
 from engine.analysis.differentials import differentials_of
+from engine.analysis.stability import stability_of
 from engine.analysis.traversal import traverse
 from engine.io import write_set
 from engine.model.config import make_config
+from engine.model.examine import examine_trends
 from engine.model.latent_model import load_member
 from engine.model.run import Run
 from engine.model.training import train
@@ -23,13 +26,22 @@ from explorer.components.member import Axis, Member, Sites, make_member, open_me
 from explorer.examine import Examiner
 from explorer.library import Library
 from explorer.plots.compare import HIGH, LOW
-from explorer.plots.trends import NO_SITES, amplitude_figure, site_colors, site_data, trend_cards
+from explorer.plots.trends import (
+    NO_BAND,
+    NO_SITES,
+    amplitude_figure,
+    no_agreement,
+    point_data,
+    site_colors,
+    site_data,
+    trend_cards,
+)
 from explorer.runs import MemberInfo
 from explorer.state import ExplorerState
 from explorer.views.drawing import Drawing
 from explorer.views.nearest import FAR, GONE, NearestView, column_heads, site_rows
 from explorer.views.notices import Notices
-from explorer.views.trends import TrendsView, noise_words
+from explorer.views.trends import ONE_MEMBER, TrendsView, agreement_html, noise_words
 from explorer.workspace import Workspace
 from tests.synthetic import make_set
 
@@ -150,13 +162,14 @@ def linear_trends() -> tuple[tuple[Axis, ...], Any, Any]:
 
 def test_cards_show_every_level_score_and_differential() -> None:
     axes, lines, changes = linear_trends()
-    (first, second), (change, _) = trend_cards(axes, lines, changes)
+    (first, second), (change, _) = trend_cards(axes, lines, changes, {name: no_agreement() for name in NAMES})
     drawn = first.renderers[0].data_source.data
     steps = np.diff(np.array(drawn["ys"]), axis=0)
     np.testing.assert_allclose(steps, np.tile(3 / 19 * SLOPES[0], (19, 1)), atol=1e-6)
     assert (drawn["color"][0], drawn["color"][-1]) == (LOW.lower(), HIGH.lower())
     assert [one.select_one({"type": Label}).text for one in (first, second)] == ["|SRCC| 0.87", "max |ρ| 0.10"]
-    np.testing.assert_allclose(change.renderers[-1].data_source.data["y"], 3 * SLOPES[0], atol=1e-12)
+    [line] = [one for one in change.renderers if isinstance(one.glyph, Line)]
+    np.testing.assert_allclose(line.data_source.data["y"], 3 * SLOPES[0], atol=1e-12)
 
 
 def test_a_free_axis_is_held_against_the_noise_level() -> None:
@@ -169,6 +182,19 @@ def test_a_free_axis_is_held_against_the_noise_level() -> None:
     assert noise_words(axes[:1], changes)[0].startswith("This model has no free axis")
     bars = amplitude_figure(axes, changes, 300).renderers[0].data_source.data
     np.testing.assert_allclose(bars["times"], changes.amplitude / changes.noise_level)
+
+
+def test_agreement_of_members_in_words() -> None:
+    lines = linear_trends()[1]
+    turned = replace(lines["NNRS"], mu=lines["NNRS"].mu[::-1])
+    same = stability_of([lines["NNRS"], lines["NNRS"]])
+    assert '<td class="number">1.000</td>' in agreement_html({"NNRS": same})
+    assert len(point_data(same)["fixed"]) > 5
+    assert set(point_data(same)["share"]) == {1.0}
+    against = agreement_html({"<i>": stability_of([lines["NNRS"], turned])})
+    assert "−1.000" in against
+    assert "&lt;i&gt;" in against
+    assert ONE_MEMBER in agreement_html({"NNRS": stability_of([turned])})
 
 
 def test_trends_of_a_trained_member_are_worked_out_once_and_shown(tmp_path: Path) -> None:
@@ -192,7 +218,19 @@ def test_trends_of_a_trained_member_are_worked_out_once_and_shown(tmp_path: Path
     assert view.found is not None
     assert view.found.axes == ("OS", "free 1")
     assert view.found.overlap.shape == (2, 2)
-    assert len(view._place.objects) == 3
+    assert len(view._place.objects) == 4
+    assert view._agreement["OS"].band.data == NO_BAND
+    view._members.value = True
+    band, own = view._agreement["free 1"].band.data, view.found.differential[1]
+    other = examine_trends(Run(folder), 0).traversals["free 1"].differential
+    other = np.sign(other @ own) * other
+    np.testing.assert_allclose(band["low"], np.minimum(own, other) + 0.05 * np.abs(own - other), atol=1e-6)
+    np.testing.assert_allclose(band["high"], np.maximum(own, other) - 0.05 * np.abs(own - other), atol=1e-6)
+    cosine = own @ other / np.linalg.norm(own) / np.linalg.norm(other)
+    assert f"{cosine:.3f}" in view._agreed.object
+    view._members.value = False
+    assert view._agreement["OS"].band.data == NO_BAND
+    assert view._agreed.object == ""
     state.run = "gone"
     view.open(member)
     assert view._place.objects == []

@@ -1,4 +1,4 @@
-"""The next descriptor to try without a browser: what a ranking says, trainings with a candidate, before beside after."""
+"""The next descriptor to try, without a browser: what a ranking says, trainings with a candidate, before and after."""
 
 from __future__ import annotations
 
@@ -127,9 +127,7 @@ def test_a_ranking_older_than_the_weights_counts_no_more(session: Explorer, fold
     os.utime(weights, (0, 0))
 
 
-def test_nothing_worth_a_try_is_said_and_a_candidate_can_be_tried_all_the_same(
-    session: Explorer, folder: Path
-) -> None:
+def test_nothing_worth_a_try_is_said_and_a_candidate_can_be_tried_all_the_same(session: Explorer, folder: Path) -> None:
     rows = [{**row, "proposed": False} for row in RANKED["candidates"]]
     ranked(folder, {**RANKED, "candidates": rows, "proposed": []}, age=-1)
     session.state.look(session.store)
