@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ from engine.model.config import make_config
 from engine.model.training import train
 from explorer.app import Explorer
 from explorer.frame import run_code, set_code
+from explorer.jobs import Job, JobStore, Status
 from explorer.library import Library
 from explorer.session_file import Autosave
 from explorer.state import ExplorerState
@@ -215,3 +218,33 @@ def test_means_of_selections_are_laid_over_the_model(folder: Path) -> None:
     assert state.shown == ["selected"]
     state.selected = []
     assert (view._boxes["selected"].value, state.shown) == (False, ["selected"])
+
+
+def test_a_report_goes_to_the_page_that_asked_for_it(
+    session: tuple[Explorer, Turns, list[Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, sent = session
+    begun: list[Job] = []
+    monkeypatch.setattr(JobStore, "_launch", lambda _, job: begun.append(job) or job)
+    shutil.copytree(folder / "runs" / "made", folder / "runs" / "twin")
+    made.state.look(made.store)
+    ask(made, do="report")
+    [job] = begun
+    out = made.store.report_path("made")
+    run, twin = folder / "runs" / "made", folder / "runs" / "twin"
+    assert job.arguments == ("report", str(run), "--out", str(out), "--with", str(twin))
+    shutil.rmtree(twin)
+    out.write_text("<!doctype html>")
+    made._announce(replace(job, source="other"), Status("running"))
+    assert sent == []
+    made._announce(job, Status("done"))
+    assert sent[0] == {"reported": ""}
+    assert sent[1]["file"]["name"] == "report-made.html"
+    assert base64.b64decode(sent[1]["file"]["content"]) == b"<!doctype html>"
+    assert said(made)[-1] == "Made a report of made as report-made.html"
+    made._announce(job, Status("done"))
+    assert len(sent) == 2
+    ask(made, do="report")
+    made._announce(job, Status("failed", message="no set"))
+    assert sent[2:] == [{"reported": "It could not be made."}]
+    assert "Report of made failed: no set" in made.notices._column.objects[0].objects[0].object

@@ -39,6 +39,7 @@ def journal(title: str) -> list[Entry]:
         entry("select", which="A", count=2, first=title),
         entry("export", what="spectrum", axis="", file="decoded.csv"),
         entry("export", what="latents", axis="", file="../../latents.csv"),
+        entry("report", run="run-1", title=title, file="../report.html"),
     ]
 
 
@@ -68,7 +69,8 @@ def test_the_script_trains_decodes_and_exports_the_same_numbers(tmp_path: Path) 
     latents = pd.read_csv(here / "latents.csv", comment="#")
     assert np.allclose(latents["latent CN"], model.encode(spectra.mu)[:, 1], atol=1e-5)
     assert "E_edge" in done.stdout
-    assert sorted(p.name for p in here.iterdir()) == ["again.py", "decoded.csv", "latents.csv", "run-1"]
+    assert sorted(p.name for p in here.iterdir()) == ["again.py", "decoded.csv", "latents.csv", "report.html", "run-1"]
+    assert (here / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_names_from_data_only_stand_in_the_script_as_literals() -> None:
@@ -79,7 +81,7 @@ def test_names_from_data_only_stand_in_the_script_as_literals() -> None:
     }
     assert calls <= {
         "Path", "len", "load_member", "load_set", "make_config", "print", "train", "Run", "data_folder",
-        "export_result", "write_exported", "spectral_descriptors",
+        "export_result", "write_exported", "spectral_descriptors", "report_page",
     }  # fmt: skip
     assert "abort" not in {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
 
@@ -89,6 +91,7 @@ def test_words_are_one_line_each() -> None:
     assert all("\n" not in line and "\r" not in line for line in said)
     assert said[3] == "Moved to OS 0.50, CN -1.00, free 1 0.25"
     assert said[4] == "Selected 2 sites as A"
+    assert said[7].startswith("Made a report of")
 
 
 def test_entries_come_back_and_others_are_left_out() -> None:
