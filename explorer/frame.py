@@ -39,6 +39,7 @@ SAME_MOVE_SECONDS = 5.0
 TYPES = {"csv": "text/csv", "h5": "application/x-hdf5", "json": "application/json", "py": "text/x-python",
          "html": "text/html"}  # fmt: skip
 MOST_NOTES = 6
+PLACED = ("run", "member", "latent", "columns", "map", "colour")
 
 Export = Callable[[Path, int, str, list[float], str, str], tuple[str, bytes]]
 """Name and content of an export: run folder, member, what, latent point, axis, format."""
@@ -75,6 +76,7 @@ class Frame:
         self.toolbar.on_msg(self._asked)
         state.param.watch(lambda *_: drawing.change("step", self._commit), list(FIELDS))
         state.param.watch(lambda *_: self._take_jobs(), "jobs")
+        state.param.watch(lambda _: self._touch(), "measured")
         tabs.param.watch(lambda _: self._touch(), "active")
         self.context.notes.param.watch(lambda _: self._touch(), "value")
 
@@ -125,13 +127,15 @@ class Frame:
     def apply(self, given: Mapping[str, Any]) -> list[str]:
         """Takes over what can be taken of a link, session or step; returns a sentence for each value that cannot."""
         state = self._state
-        known = Known(state.sets, state.runs, self.parts, self._count_members, self._count_axes)
+        known = Known(
+            state.sets, state.runs, state.maps, self._measured(), self.parts, self._count_members, self._count_axes
+        )
         taken, notes = place(given, known, state.run)
         self.restoring = True
         try:
             if "dataset" in taken:
                 state.dataset = taken["dataset"]
-            place_now = {name: taken[name] for name in ("run", "member", "latent", "columns") if name in taken}
+            place_now = {name: taken[name] for name in PLACED if name in taken}
             if "run" in taken and "member" not in taken:
                 place_now["member"] = Run(self._store.library.run_path(taken["run"])).selected()
             if "latent" in taken:
@@ -363,8 +367,12 @@ class Frame:
 
     # autosave
 
+    def _measured(self) -> str:
+        """Name of the measured spectrum that is chosen; "" without one."""
+        return self._state.measured.name if self._state.measured is not None else ""
+
     def _session_text(self) -> str:
-        values = {**self._snapshot(), "tab": self.parts[self._tabs.active]}
+        values = {**self._snapshot(), "tab": self.parts[self._tabs.active], "measured": self._measured()}
         return session_json(values, self.journal, self.context.notes.value or "")
 
     def _touch(self) -> None:

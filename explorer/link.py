@@ -1,6 +1,7 @@
 """The view as the query of a URL, and back.
 
 set, run, member, tab    ids, a number, the name of a part
+map, colour              id of a map, what it is coloured by
 latent                   numbers separated by commas
 descriptors, compare     once per descriptor or compared member, in their order
 """
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 from explorer.restoring import Values
 
 PARAMETERS = {"set": "dataset", "run": "run", "member": "member", "tab": "tab", "latent": "latent",
-              "descriptors": "descriptors", "compare": "columns"}  # fmt: skip
+              "descriptors": "descriptors", "compare": "columns", "map": "map", "colour": "colour"}  # fmt: skip
 LISTS = ("descriptors", "compare")
 LONGEST = 2000
 MOST = 100

@@ -13,17 +13,22 @@ from typing import Any
 
 from explorer.columns import LETTERS
 
-FIELDS = ("dataset", "run", "member", "latent", "descriptors", "selected", "compared", "columns")
+FIELDS = ("dataset", "run", "member", "latent", "descriptors", "selected", "compared", "columns", "map", "colour")
 """What undo, a link and a session file bring back of the state."""
 
+BESIDE = ("tab", "measured")
+"""What a session file tells beside them: the part in view, and the name of the measured spectrum that was chosen."""
+
 NAMES = {
-    **{name: name for name in (*FIELDS, "tab")},
+    **{name: name for name in (*FIELDS, *BESIDE)},
     "dataset": "set",
     "selected": "selection A",
     "compared": "selection B",
     "columns": "compared members",
+    "measured": "measured spectrum",
 }
 FARTHEST = 100.0
+LONGEST = 200
 MOST_ITEMS = 200_000
 
 Values = dict[str, Any]
@@ -31,17 +36,25 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Known:
-    """What there is to choose from. ``members`` and ``axes`` count those of a run, and may raise EngineError."""
+    """What there is to choose from. ``members`` and ``axes`` count those of a run, and may raise EngineError.
+
+    ``measured`` is the name of the measured spectrum that is chosen now; its file goes with the page.
+    """
 
     sets: Collection[str]
     runs: Collection[str]
+    maps: Collection[str]
+    measured: str
     tabs: Collection[str]
     members: Callable[[str], int]
     axes: Callable[[str], int]
 
 
 def place(given: Mapping[str, Any], known: Known, run: str) -> tuple[Values, list[str]]:
-    """Checks dataset, run, member, latent, columns and tab; ``run`` is the model in view where none is given."""
+    """Checks dataset, run, member, latent, columns, map, colour and what is told beside them.
+
+    ``run`` is the model in view where none is given. Whether a map has a colour is known once it is open.
+    """
     taken: Values = {}
     notes: list[str] = []
 
@@ -75,6 +88,17 @@ def place(given: Mapping[str, Any], known: Known, run: str) -> tuple[Values, lis
         taken["columns"], problem = _columns(given["columns"], known)
         if problem:
             refuse("columns", problem)
+    for name, sound, what in (
+        ("map", lambda value: value in ("", *known.maps), "no such map here"),
+        ("colour", lambda value: len(value) <= LONGEST, "too long for a name"),
+    ):
+        if name in given:
+            if isinstance(given[name], str) and sound(given[name]):
+                taken[name] = given[name]
+            else:
+                refuse(name, what)
+    if given.get("measured", "") not in ("", known.measured):
+        refuse("measured", "its file is not kept with the page; drop it again under Experiment")
     return taken, notes
 
 

@@ -15,7 +15,7 @@ import engine
 from engine.errors import DataError
 from engine.io.files import atomic_target
 from explorer.journal import MOST, Entry, read_entries
-from explorer.restoring import FIELDS, Values
+from explorer.restoring import BESIDE, FIELDS, Values
 from explorer.workspace import make_folder
 
 FORMAT, VERSION = "rankaae-session", 1
@@ -29,7 +29,7 @@ _TOP = ("format", "version", "program", "state", "journal", "notes")
 
 @dataclass(frozen=True)
 class Session:
-    """``values`` of the state's fields and the tab, still to be checked against what is there; journal; notes."""
+    """``values`` of the state's fields and those beside, still to be checked against what is there; journal; notes."""
 
     values: Values
     journal: tuple[Entry, ...] = ()
@@ -43,7 +43,7 @@ def session_json(values: Mapping[str, Any], journal: Sequence[Entry], notes: str
         "format": FORMAT,
         "version": VERSION,
         "program": engine.__version__,
-        "state": {name: values[name] for name in (*FIELDS, "tab") if name in values},
+        "state": {name: values[name] for name in (*FIELDS, *BESIDE) if name in values},
         "journal": [asdict(entry) for entry in journal[-MOST:]],
         "notes": notes[:LONGEST_NOTES],
     }
@@ -70,7 +70,7 @@ def read_session(text: str | bytes) -> Session:
     if not isinstance(state, dict):
         left_out.append("state: need an object")
         state = {}
-    left_out += [f"{_short(name)}: not part of a session's state" for name in state if name not in (*FIELDS, "tab")]
+    left_out += [f"{_short(name)}: not part of a session's state" for name in state if name not in (*FIELDS, *BESIDE)]
     journal, lost = read_entries(content.get("journal", []))
     if lost:
         left_out.append(f"journal: {lost} entries are not of its form")
@@ -80,7 +80,7 @@ def read_session(text: str | bytes) -> Session:
         notes = ""
     if len(left_out) > MOST_NOTES:
         left_out = [*left_out[:MOST_NOTES], f"and {len(left_out) - MOST_NOTES} more"]
-    values = {name: value for name, value in state.items() if name in (*FIELDS, "tab")}
+    values = {name: value for name, value in state.items() if name in (*FIELDS, *BESIDE)}
     return Session(values, tuple(journal), notes, tuple(left_out))
 
 

@@ -13,8 +13,7 @@ from explorer.jobs import Job, JobStore, Status
 class ExplorerState(param.Parameterized):
     """The choices of one session, and what its jobs were found to be doing.
 
-    ``dataset``, ``run``, ``member``, ``latent``, ``descriptors`` and the selections are what a link or a session file
-    has to restore; the rest follows.
+    What a link, a session file and undo have to restore stands in ``explorer.restoring``; the rest follows.
     """
 
     dataset = param.String(default="", doc="Id of the set that is open; empty for none.")
@@ -27,6 +26,8 @@ class ExplorerState(param.Parameterized):
     columns = param.List(
         default=[], item_type=str, doc="Members under Compare, each as run/member, as far as they were chosen."
     )
+    map = param.String(default="", doc="Id of the map under Atlas that was chosen; empty for none.")
+    colour = param.String(default="", doc="What its sites are to be coloured by; empty for what suits the map.")
     site = param.String(default="", doc="Site id that the Context shows with its cluster and labels; empty for none.")
     shown = param.List(
         default=["model"], item_type=str, doc="What plots overlay: of 'model', 'selected', 'compared', 'measured'."

@@ -66,6 +66,7 @@ class AtlasView(pn.viewable.Viewer):
         self._opened: OpenMap | None = None
         self._second: OpenMap | None = None
         self._link: Rows | None = None
+        self._first = ""  # the map that is shown while nobody has chosen one
         self._wanted = ("", "")
         self._hidden: set[str] = set()
         self._a, self._b, self._found = (np.zeros(0, dtype=np.bool_) for _ in range(3))
@@ -73,7 +74,7 @@ class AtlasView(pn.viewable.Viewer):
         self._near: Rows = np.empty(0, dtype=np.intp)
         self._measured: list[Path] = []
         self._placed: list[PlacedSpectrum] = []
-        self._linking = False
+        self._linking = self._following = False
         self._panels = (
             MapPanel("first", drawing, self._outlined, self._tapped),
             MapPanel("second", drawing, self._outlined_second, self._tapped_second),
@@ -83,8 +84,8 @@ class AtlasView(pn.viewable.Viewer):
         self._make = MakeMapView(state, store, notices)
         self._make_widgets()
         self._layout = self._arrange()
-        state.param.watch(lambda _: self._list_maps(), "maps")
-        state.param.watch(lambda *_: self._list_colours(), ["run", "member"])
+        state.param.watch(lambda *_: self._list_maps(), ["maps", "map"])
+        state.param.watch(lambda *_: self._list_colours(), ["run", "member", "colour"])
         state.param.watch(lambda *_: self._follow_selection(), ["selected", "compared"])
         self._list_maps()
 
@@ -107,9 +108,9 @@ class AtlasView(pn.viewable.Viewer):
         self._search = pmui.TextInput(
             label="Find a material or site", placeholder="mp-…, then Enter", width=190, **small
         )
-        self._map.param.watch(lambda _: self._open(), "value")
+        self._map.param.watch(self._map_chosen, "value")
         self._beside.param.watch(lambda _: self._open(), "value")
-        self._color.param.watch(lambda _: self._recolour(), "value")
+        self._color.param.watch(self._colour_chosen, "value")
         self._search.param.watch(lambda event: self._find(event.new), "value")
         self._cells = ColumnDataSource(plots.NO_ELEMENTS)
         self._cells.selected.on_change("indices", lambda _attr, _old, new: self._tapped_element(new))
@@ -174,10 +175,20 @@ class AtlasView(pn.viewable.Viewer):
         self._empty.visible, self._content.visible = not maps, bool(maps)
         if not maps:
             return
-        value = self._map.value if self._map.value in maps else next(iter(maps))
-        offer(self._map, maps, value)
+        if self._first not in maps:
+            self._first = next(iter(maps))
+        self._following = True
+        try:
+            offer(self._map, maps, self._state.map if self._state.map in maps else self._first)
+        finally:
+            self._following = False
         self._list_seconds()
         self._open()
+
+    def _map_chosen(self, event: Any) -> None:
+        """A person has chosen a map; what it is coloured by is then what suits it."""
+        if not self._following and event.new in self._state.maps:
+            self._state.param.update(map=event.new, colour="")
 
     def _list_seconds(self) -> None:
         maps: dict[str, str] = self._state.maps
@@ -227,7 +238,7 @@ class AtlasView(pn.viewable.Viewer):
             self._row, self._near, self._placed, self._measured = None, np.empty(0, dtype=np.intp), [], []
             self._landed.object = ""
             self._about.object = about_html(opened.atlas)
-            self._list_colours(fresh=True)
+            self._list_colours()
             self._follow_selection()
         self._say()
         self._recolour()
@@ -247,18 +258,27 @@ class AtlasView(pn.viewable.Viewer):
 
     # colours and elements
 
-    def _list_colours(self, *, fresh: bool = False) -> None:
+    def _list_colours(self) -> None:
+        """Offers what the map can be coloured by; takes what was chosen or, where the map has it not, what suits it."""
         opened = self._opened
         if opened is None:
             return
         options = offered(opened, self._config())
-        value = self._color.value if self._color.value in options.values() else FAMILY
-        if fresh:
-            value = FAMILY if len(set(map(family_of, opened.symbols))) > 1 else ELEMENT
-        renew = str(value).startswith((AXIS, PREDICTED))
-        self._color.param.update(options=options, value=value)
+        suits = FAMILY if len(set(map(family_of, opened.symbols))) > 1 else ELEMENT
+        value = self._state.colour if self._state.colour in options.values() else suits
+        renew = value.startswith((AXIS, PREDICTED))
+        self._following = True
+        try:
+            self._color.param.update(options=options, value=value)
+        finally:
+            self._following = False
         if renew:
             self._recolour()
+
+    def _colour_chosen(self, event: Any) -> None:
+        if not self._following:
+            self._state.colour = event.new
+        self._recolour()
 
     def _config(self) -> TrainConfig | None:
         """Settings of the model in view, whose axes are offered; what is wrong with it is said where it is opened."""

@@ -22,7 +22,7 @@ from explorer.plots.style import UNKNOWN
 from explorer.state import ExplorerState
 from explorer.views import atlas_map
 from explorer.views.atlas import AtlasView
-from explorer.views.atlas_colours import colour
+from explorer.views.atlas_colours import DENSITY, ELEMENT, colour
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 from explorer.workspace import Workspace
@@ -53,6 +53,23 @@ def outline(view: AtlasView, panel: int = 0, **shape: Any) -> None:
     """What the browser sends when a lasso has been drawn."""
     drawing = view._panels[panel]._figure
     drawing._trigger_event(SelectionGeometry(drawing, geometry=shape or LEFT, final=True))
+
+
+def test_map_and_colour_follow_the_state_and_tell_it(view: AtlasView, tmp_path: Path) -> None:
+    state = view._state
+    assert (state.map, state.colour, view._map.value) == ("", "", "made")
+    view._color.value = DENSITY
+    assert state.colour == DENSITY
+    put_map(tmp_path, "newer", made_map(10, 10))
+    state.look(view._store)
+    assert (view._map.value, state.map) == ("made", "")
+    view._map.value = "newer"
+    assert (state.map, state.colour, len(view._opened)) == ("newer", "", 20)
+    state.colour = "not of this map"
+    assert view._color.value == ELEMENT
+    state.param.update(map="", colour=DENSITY)
+    assert (view._map.value, view._color.value, len(view._opened)) == ("made", DENSITY, 100)
+    assert said(view) == []
 
 
 def test_an_outline_chooses_its_sites_and_says_what_they_are(view: AtlasView) -> None:

@@ -14,9 +14,12 @@ from explorer.link import query_of, values_of
 from explorer.restoring import Known, place, within
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-KNOWN = Known({"one", "embedded:a:Cu"}, {"run-1"}, ("Data", "Latent"), lambda run: 2, lambda run: 3)
+KNOWN = Known(
+    {"one", "embedded:a:Cu"}, {"run-1"}, {"map-1"}, "now.xdi", ("Data", "Latent"), lambda run: 2, lambda run: 3
+)
 FULL = {"dataset": "one", "run": "run-1", "member": 1, "tab": "Latent", "latent": [0.5, -1.25, 0.0],
-        "descriptors": ["OS", "a,b & c=d", HOSTILE], "columns": ["run-1/0", "run-1/1"]}  # fmt: skip
+        "descriptors": ["OS", "a,b & c=d", HOSTILE], "columns": ["run-1/0", "run-1/1"],
+        "map": "map-1", "colour": "Model axis: OS"}  # fmt: skip
 
 
 def arguments(query: str) -> dict[str, list[bytes]]:
@@ -86,6 +89,10 @@ def test_bytes_that_are_no_text_and_repeated_parameters() -> None:
         ({"latent": "0,0,0"}, {"latent"}),
         ({"tab": "Secret"}, {"tab"}),
         ({"tab": {}}, {"tab"}),
+        ({"map": "map-2"}, {"map"}),
+        ({"map": ["map-1"]}, {"map"}),
+        ({"colour": 5}, {"colour"}),
+        ({"colour": "x" * 201}, {"colour"}),
     ],
 )
 def test_a_bad_value_does_not_take_the_others_along(bad: dict[str, Any], lost: set[str]) -> None:
@@ -93,6 +100,16 @@ def test_a_bad_value_does_not_take_the_others_along(bad: dict[str, Any], lost: s
     taken, notes = place({**given_values, **bad}, KNOWN, "")
     assert set(taken) == set(given_values) - lost
     assert len(notes) == len(lost)
+
+
+def test_a_measured_spectrum_that_went_with_its_page_is_named() -> None:
+    for name in ("", "now.xdi"):
+        assert place({"measured": name}, KNOWN, "") == ({}, [])
+    taken, [note] = place({"measured": HOSTILE}, KNOWN, "")
+    assert taken == {}
+    assert note.startswith(f"measured spectrum = {HOSTILE}: ")
+    assert "drop it again under Experiment" in note
+    assert len(place({"measured": {"a": 1}}, KNOWN, "")[1]) == 1
 
 
 def test_member_and_point_go_with_the_model_in_view_when_none_is_named() -> None:
