@@ -4,7 +4,8 @@
     sets/<id>.parquet        imported sets, with their structures beside them
     runs/<id>/               run folders of the engine
     maps/<id>/atlas.parquet  maps of sets
-    jobs/<id>/               job.json, settings.toml, log.txt, output.json of the command that makes a set, run, map
+    reports/<job>.html       reports of runs
+    jobs/<id>/               job.json, settings.toml, log.txt, output.json of the command
 
 ``RANKAAE_WORKSPACE`` names the folder; without it, it is ``.rankaae-explorer`` in the home folder. All sessions of a
 server share it, and sets and runs that the command line writes there are found as well.

@@ -97,7 +97,7 @@ function shareDialog(ask) {
   const copy = html("button", {type: "button", class: "main", text: "Copy link"})
   const element = dialogOf(
     "Share this view",
-    html("p", {text: "The link opens the same set, model, member, latent point, descriptors and part of the page, " +
+    html("p", {text: "The link opens the same set, model, member, latent point, descriptors, map and part of the page, " +
       "where this program runs with the same sets and models."}),
     html("div", {class: "row"}, field, copy), said,
   )
