@@ -1,6 +1,8 @@
-# `make app` sets up and opens the explorer; `make test` sets up and runs every check. See README.md for plain pip.
+# `make app` sets up and opens the explorer; `make test` sets up and runs every check; `make bench` measures.
+# See README.md for plain pip.
 PYTHON ?= python3
 VENV ?= .venv
+BENCH ?=
 BIN := $(VENV)/bin
 PORT ?= 5006
 TORCH := torch>=2.8,<2.14
@@ -28,9 +30,7 @@ test: $(VENV)/.dev
 	PYTHON=$(BIN)/python tests/run
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.benchmarks.train_quality
-	$(BIN)/python tests/benchmarks/describe_cost.py
-	$(BIN)/python -m tests.benchmarks.slider_latency
+	$(BIN)/python -m tests.benchmarks.page $(BENCH)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

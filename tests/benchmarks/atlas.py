@@ -14,7 +14,7 @@ import argparse
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from engine.atlas.source import read_spectra
 from engine.atlas.store import PLACED_BY, Atlas, place
 from engine.io import StepTable
 from engine.spectra import RawSpectra
+from tests.benchmarks.numbers import Rows, Tables, add_json, keep
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_DATA = Path(os.environ.get("RANKAAE_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -110,16 +111,20 @@ def mixed(n: int) -> RawSpectra:
     )  # fmt: skip
 
 
-def scale(how: Embedding, largest: int) -> None:
+def scale(how: Embedding, largest: int, sizes: Sequence[int]) -> Tables:
+    """Seconds and peak memory of every stage per number of spectra; ``largest`` bounds what is mapped."""
+    tables: Tables = {}
     print(f"\n{'spectra':>9} {'stage':18} {'s':>8} {'peak MB':>8}")
-    for n in (10_000, 74_000, 300_000):
+    for n in sizes:
         raw = mixed(n)
+        rows = tables[f"atlas of {n} spectra"] = {}
         began = time.perf_counter()
 
-        def tell(stage: str, n: int = n) -> None:
+        def tell(stage: str, n: int = n, rows: Rows = rows) -> None:
             nonlocal began
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{n:9} {stage:18} {time.perf_counter() - began:8.1f} {peak:8.0f}", flush=True)
+            rows[stage] = {"s": time.perf_counter() - began, "peak MB": peak}
+            print(f"{n:9} {stage:18} {rows[stage]['s']:8.1f} {peak:8.0f}", flush=True)
             began = time.perf_counter()
 
         cleaned = clean(raw, DIVIDED, lambda _done, _total, step: tell(step))
@@ -129,6 +134,7 @@ def scale(how: Embedding, largest: int) -> None:
             tell(how.method)
             neighbourhoods(cleaned.table.mu, xy, metric=how.metric)
             tell("scores")
+    return tables
 
 
 def main() -> None:
@@ -138,6 +144,8 @@ def main() -> None:
     parser.add_argument("--method", default="umap")
     parser.add_argument("--umap", type=int, default=10_000)
     parser.add_argument("--n", type=int, default=10**9, help="spectra of the placement at most")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 74_000, 300_000], help="of part scale")
+    add_json(parser)  # of part scale
     given = parser.parse_args()
     how = Embedding(given.method)
     if given.part in (None, "quality"):
@@ -145,7 +153,7 @@ def main() -> None:
     if given.part in (None, "placement"):
         placement(Embedding(), given.n)
     if given.part in (None, "scale"):
-        scale(how, given.umap)
+        keep(scale(how, given.umap, given.sizes), given.json)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Seconds per site on one core, and agreement with the published values, on seeded real sites.
 
-    python tests/benchmarks/describe_cost.py --sites 200 --seed 0
+    python -m tests.benchmarks.describe_cost --sites 200 --seed 0
 
 Each site is described on its own, with nothing shared between sites, so the numbers are upper bounds.
 """
@@ -19,6 +19,7 @@ from pymatgen.core import Structure
 from threadpoolctl import threadpool_limits
 
 from engine.structures import PAPER_SECOND_SHELL_ANGSTROM, describe_sites
+from tests.benchmarks.numbers import add_json, keep
 
 PUBLISHED = ["OS", "CN", "CN2", "OCN", "NNRS", "NNAS", "MOOD", "PGSO"]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sites", type=int, default=200, help="number of sites, 0 for all")
     parser.add_argument("--seed", type=int, default=0)
+    add_json(parser)
     arguments = parser.parse_args()
     folder = Path(os.environ.get("RANKAAE_REAL_DATA", REPOSITORY.parent / "shared" / "data")) / "cu_feff"
     table = pd.read_parquet(folder / "sites.parquet", columns=["material_id", "site", "only_O", *PUBLISHED])
@@ -51,6 +53,8 @@ def main() -> None:
     print(f"{len(table)} sites, the whole catalogue, one core, seconds per site:")
     figures = {"mean": cost.mean(), "median": np.median(cost), "p95": np.quantile(cost, 0.95), "max": cost.max()}
     print("  " + "  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+    kept = {name: float(value) for name, value in figures.items()}
+    keep({"descriptors, seconds per site on one core": {"whole catalogue": kept}}, arguments.json)
     found = pd.concat(frames).reset_index(drop=True)
     print("agreement with the published values (within 1e-6, NaN with NaN):")
     for name in PUBLISHED:

@@ -24,6 +24,7 @@ from engine.model.training import train
 from explorer.jobs import JobStore
 from explorer.library import Library
 from explorer.workspace import Workspace
+from tests.benchmarks.numbers import Rows, add_json, keep
 from tests.browser import CHROMIUM, FLAGS, launch
 from tests.synthetic import make_set
 
@@ -63,7 +64,8 @@ def drag(page: Any, moves: int) -> np.ndarray:
     return np.array(page.evaluate("window.redraws"))
 
 
-def say(what: str, times: np.ndarray) -> None:
+def say(rows: Rows, what: str, times: np.ndarray) -> None:
+    rows[what] = {"n": len(times), "median ms": float(np.median(times)), "p95 ms": float(np.quantile(times, 0.95))}
     print(f"{what:34s} n {len(times):4d}  median {np.median(times):5.1f} ms  p95 {np.quantile(times, 0.95):5.1f} ms")
 
 
@@ -73,7 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moves", type=int, default=300, help="mouse moves per measurement")
     parser.add_argument("--seeds", type=int, default=8, help="members of the run, for the band")
+    add_json(parser)
     arguments = parser.parse_args()
+    rows: Rows = {}
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         prepare(folder / "workspace", arguments.seeds)
@@ -85,22 +89,23 @@ def main() -> None:
         page.get_by_role("slider").first.wait_for(timeout=60_000)
         page.wait_for_timeout(1500)
         page.evaluate(MEASURE)
-        say("one spectrum", drag(page, arguments.moves))
+        say(rows, "one spectrum", drag(page, arguments.moves))
         page.get_by_label("other seeds").check()
         page.wait_for_timeout(1500)
-        say(f"band of {arguments.seeds - 1} other seeds", drag(page, arguments.moves))
+        say(rows, f"band of {arguments.seeds - 1} other seeds", drag(page, arguments.moves))
         store = JobStore(Library(Workspace(folder / "workspace")))
         training = store.start_training("made", ENDLESS, "beside the page")
         while store.status(training).state == "starting":
             time.sleep(0.2)
         page.wait_for_timeout(3000)
-        say(f"band of {arguments.seeds - 1}, training beside it", drag(page, arguments.moves))
+        say(rows, f"band of {arguments.seeds - 1}, training beside it", drag(page, arguments.moves))
         page.get_by_label("other seeds").uncheck()
-        say("one spectrum, training beside it", drag(page, arguments.moves))
+        say(rows, "one spectrum, training beside it", drag(page, arguments.moves))
         assert store.status(training).active, "the training ended before the measurement"
         os.killpg(training.pid, signal.SIGKILL)
         browser.close()
         server.stop()
+    keep({"slider to painted frame": rows}, arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Quality and cost of training on real spectra, printed as one table per data set and split.
 
     python -m tests.benchmarks.train_quality [--part cu|unlabelled|stack] [--seeds 8]
-                                             [--split random|material] [--preset default|paper] [--out results.json]
+                                             [--split random|material] [--preset default|paper] [--epochs 0]
+                                             [--json FILE]
 
 cu          Cu K edge of `cu_feff` (RankAAE CSV), five descriptors and one free axis, split by material and at random:
             presets `default` and `paper`, median over the seeds and the member selected on validation, beside PCA with
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.benchmarks.numbers import Rows, Tables, add_json, keep, table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_DATA = Path(os.environ.get("RANKAAE_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -72,68 +75,57 @@ def baseline_rows(result: dict[str, Any]) -> dict[str, dict[str, float]]:
     return rows
 
 
-def table(title: str, rows: dict[str, dict[str, float]]) -> None:
-    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    width = max(map(len, rows))
-    print(f"\n{title}")
-    print(" " * width + "".join(f"{column:>11}" for column in columns))
-    for name, row in rows.items():
-        cells = ""
-        for column in columns:
-            digits = {"RMSE": 4, "MAE": 4, "s/seed": 1}.get(column, 3)
-            cells += f"{row[column]:>11.{digits}f}" if column in row else " " * 11
-        print(f"{name:<{width}}{cells}")
-    sys.stdout.flush()
-
-
 def import_set(work: Path, source: Path, name: str, *options: str) -> Path:
     path = work / f"{name}.parquet"
     rankaae("import", str(source), "--out", str(path), *options)
     return path
 
 
-def cu(work: Path, options: argparse.Namespace) -> dict[str, Any]:
+def cu(work: Path, options: argparse.Namespace) -> Tables:
     path = import_set(work, REAL_DATA / "cu_feff" / "rankaae_layout.csv.gz", "cu", "--element", "Cu")
-    results: dict[str, Any] = {}
+    results: Tables = {}
     for split in options.split or ("random", "material"):
-        rows: dict[str, dict[str, float]] = {}
-        baselines: dict[str, dict[str, float]] = {}
+        rows: Rows = {}
+        baselines: Rows = {}
         for preset in options.preset or ("default", "paper"):
             run = work / f"cu-{split}-{preset}"
             axes = ["--descriptors", ",".join(DESCRIPTORS), "--free", "1", "--seeds", str(options.seeds)]
+            axes += epochs(options)
             cost = rankaae("train", str(path), *axes, "--preset", preset, "--split", split, "--out", str(run))
             result = score(run)
             rows |= ensemble_rows(preset, result, *cost)
             baselines = baseline_rows(result)
-        results[split] = rows | baselines
-        table(f"cu_feff, split: {split}, {result['n_test']} test spectra", results[split])
+        results[f"cu_feff, split: {split}"] = found = rows | baselines
+        table(f"cu_feff, split: {split}, {result['n_test']} test spectra", found)
         if not {"default, selected", "paper, selected"} <= set(rows):
             continue
         ratio = rows["default, selected"]["s/seed"] / rows["paper, selected"]["s/seed"]
-        results[split]["wall time per seed"] = {"default / paper": ratio}
+        found["wall time per seed"] = {"default / paper": ratio}
         print(f"wall time per seed, default / paper: {ratio:.3f}")
     return results
 
 
-def unlabelled(work: Path, options: argparse.Namespace) -> dict[str, Any]:
-    rows: dict[str, dict[str, float]] = {}
+def unlabelled(work: Path, options: argparse.Namespace) -> Tables:
+    rows: Rows = {}
     for element in ("Ti", "V", "Co", "Ni"):
         source = REAL_DATA / "tm_unlabelled" / "spectra.parquet"
         path = import_set(work, source, element, "--element", element, "--code", "FEFF", "--first-shell", "any")
         run = work / f"free-{element}"
-        cost = rankaae("train", str(path), "--free", "6", "--seeds", str(options.seeds), "--out", str(run))
+        axes = ["--free", "6", "--seeds", str(options.seeds), *epochs(options)]
+        cost = rankaae("train", str(path), *axes, "--out", str(run))
         result = score(run)
         ensemble = ensemble_rows(f"{element} default", result, *cost)
         pca = baseline_rows(result)["PCA-6"]
         rows |= {name: {k: v for k, v in row.items() if k != "free corr"} for name, row in ensemble.items()}
         rows[f"{element} PCA-6"] = pca
-    table("tm_unlabelled (FEFF), no labels, six free axes, split: material", rows)
-    return rows
+    title = "tm_unlabelled (FEFF), no labels, six free axes, split: material"
+    table(title, rows)
+    return {title: rows}
 
 
-def stack(work: Path, options: argparse.Namespace) -> dict[str, Any]:
+def stack(work: Path, options: argparse.Namespace) -> Tables:
     path = import_set(work, REAL_DATA / "cu_feff" / "rankaae_layout.csv.gz", "cu-stack", "--element", "Cu")
-    base = ["train", str(path), "--descriptors", ",".join(DESCRIPTORS)]
+    base = ["train", str(path), "--descriptors", ",".join(DESCRIPTORS), *epochs(options)]
     seeds = options.seeds
     together, memory = rankaae(*base, "--seeds", str(seeds), "--out", str(work / "stack"))
     alone, alone_memory, alone_epochs = 0.0, 0.0, 0.0
@@ -151,8 +143,14 @@ def stack(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         },
         "peak memory": {"stacked GB": memory, "single GB": alone_memory},
     }
-    table(f"{seeds} seeds stacked against {seeds} single runs, cu_feff, preset default", results)
-    return results
+    title = f"{seeds} seeds stacked against {seeds} single runs, cu_feff, preset default"
+    table(title, results)
+    return {title: results}
+
+
+def epochs(options: argparse.Namespace) -> list[str]:
+    """Options of a training for the epochs asked for; 0 leaves the preset's."""
+    return ["--set", f"epochs={options.epochs}"] if options.epochs else []
 
 
 def _epoch_seconds(run: Path) -> float:
@@ -167,14 +165,16 @@ def main() -> None:
     parser.add_argument("--split", action="append", choices=("random", "material"), help="of part cu; default: both")
     parser.add_argument("--preset", action="append", choices=("default", "paper"), help="of part cu; default: both")
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--out", type=Path, help="also write the numbers as JSON")
+    parser.add_argument("--epochs", type=int, default=0, help="0 for those of the preset")
+    add_json(parser)
     options = parser.parse_args()
     if not (REAL_DATA / "cu_feff").is_dir():
         raise SystemExit(f"real data not found in {REAL_DATA} (set RANKAAE_REAL_DATA)")
     with tempfile.TemporaryDirectory() as folder:
-        results = {name: parts[name](Path(folder), options) for name in options.part or parts}
-    if options.out:
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+        results: Tables = {}
+        for name in options.part or parts:
+            results |= parts[name](Path(folder), options)
+    keep(results, options.json)
 
 
 if __name__ == "__main__":
