@@ -139,9 +139,8 @@ class NextDescriptorView(pn.viewable.Viewer):
             if run and not going:
                 with self._notices.guard():
                     self._found = self._store.suggestion(run)
-            self._ask.param.update(
-                visible=not going, disabled=not run, label="Rank again" if self._found else "Rank candidates"
-            )
+            label, variant = ("Rank again", "outlined") if self._found else ("Rank candidates", "contained")
+            self._ask.param.update(visible=not going, disabled=not run, label=label, variant=variant)
             self._stop.visible = self._bar.visible = going
             lines = [f"For {self._title()}."] if run else [NO_MODEL]
             if run and self._found is None:

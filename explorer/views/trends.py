@@ -156,7 +156,8 @@ class TrendsView(pn.viewable.Viewer):
                 margin=(0, 10),
             ),
         ]
-        self._ask_members()
+        if self._members.value:  # sources of figures that are on their way to the browser are left alone
+            self._ask_members()
 
 
 def agreement_html(found: Mapping[str, Stability]) -> str:

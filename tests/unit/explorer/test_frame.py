@@ -19,6 +19,7 @@ from explorer.app import Explorer
 from explorer.frame import run_code, set_code
 from explorer.jobs import Job, JobStore, Status
 from explorer.library import Library
+from explorer.measurement import Chosen
 from explorer.session_file import Autosave
 from explorer.state import ExplorerState
 from explorer.turns import next_turn
@@ -248,3 +249,23 @@ def test_a_report_goes_to_the_page_that_asked_for_it(
     made._announce(job, Status("failed", message="no set"))
     assert sent[2:] == [{"reported": "It could not be made."}]
     assert "Report of made failed: no set" in made.notices._column.objects[0].objects[0].object
+
+
+def test_a_session_names_the_measured_spectrum_that_went_with_its_page(
+    session: tuple[Explorer, Turns, list[Any]],
+) -> None:
+    made, turns, _ = session
+    grid = made.state.spectra.energy_ev
+    made.state.measured = Chosen("foil.xdi", grid, grid * 0)
+    made.state.colour = "Element"
+    turns.turn()
+    text = made.frame._session_text()
+    assert json.loads(text)["state"]["measured"] == "foil.xdi"
+    ask(made, do="undo")
+    assert made.state.colour == ""
+    ask(made, do="open", text=text)
+    assert made.state.colour == "Element"
+    assert made.notices._column.objects == []
+    made.state.measured = None
+    ask(made, do="open", text=text)
+    assert "measured spectrum = foil.xdi: its file is not kept" in made.notices._column.objects[0].objects[0].object
