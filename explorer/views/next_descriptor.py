@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,10 @@ Found = Mapping[str, Any]
 
 
 class NextDescriptorView(pn.viewable.Viewer):
-    """Ranks candidates for ``state.run`` as a job, and trains it again with one of them."""
+    """Ranks candidates for ``state.run`` as a job, and trains it again with one of them.
+
+    ``begun`` has the run before, by the id of each training that was started here.
+    """
 
     def __init__(
         self,
@@ -210,15 +213,18 @@ class NextDescriptorView(pn.viewable.Viewer):
         return Run(self._store.library.run_path(self._state.run)).config()
 
     def _tried(self, descriptors: Sequence[str]) -> str:
-        """Id of a finished run on the same set with these descriptors, ACTIVE while one is trained, or ""."""
-        source, free = self._source(), self._config().free_axes
+        """Id of a finished run that differs from the model in view in nothing but these descriptors; else "".
+
+        ACTIVE while one is trained.
+        """
+        source, alike = self._source(), replace(self._config(), descriptors=())
         for job, status in self._state.trainings():
             if job.source == source and (status.active or job.id in self._state.runs):
                 try:
                     config = TrainConfig.from_toml(_settings_of(self._store, job.id))
                 except EngineError:
                     continue
-                if set(config.descriptors) == set(descriptors) and config.free_axes == free:
+                if set(config.descriptors) == set(descriptors) and replace(config, descriptors=()) == alike:
                     return ACTIVE if status.active else job.id
         return ""
 
@@ -237,7 +243,8 @@ class NextDescriptorView(pn.viewable.Viewer):
             descriptors = changed(config.descriptors, str(self._which.value), out)
             tried = self._tried(descriptors)
             if tried:
-                self._compare_runs(state.run, tried)
+                if tried != ACTIVE:
+                    self._compare_runs(state.run, tried)
                 return
             source = self._source()
             if not source:
