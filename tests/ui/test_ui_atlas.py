@@ -99,6 +99,11 @@ def test_a_map_is_asked_with_outlines_colours_names_and_a_measured_spectrum(
         return np.array_equal(np.array(tab.data("value", beside="y"), dtype=float)[known], states[known])
 
     tab.wait(coloured)
+    tab.wait(lambda: tab.saved(server).get("colour") == "OS")
+    tab.page.get_by_role("button", name="Undo").click()
+    tab.wait(lambda: tab.page.locator("text=0 (metal) >> visible=true").count() == 0)
+    tab.page.get_by_role("button", name="Redo").click()
+    tab.see("0 (metal)")
 
     tab.page.mouse.move(*pixel(tab, 3.5, 0.5))
     tab.see("m-Ni10_000")
