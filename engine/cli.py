@@ -18,6 +18,7 @@ from engine.experiment.map_command import map_domain
 from engine.experiment.predict_command import predict
 from engine.experiment.prepare_command import prepare
 from engine.progress import Progress
+from engine.study.forward_command import forward
 from engine.study.report_commands import report, reproduce
 from engine.study.suggest_command import suggest
 from engine.study.sweep_command import sweep
@@ -40,6 +41,7 @@ app.command()(suggest)
 app.command()(sweep)
 app.command()(stability)
 app.command()(validity)
+app.command()(forward)
 app.command()(report)
 app.command()(reproduce)
 app.command()(atlas)

@@ -6,9 +6,9 @@ and position (3 n float32, fractional). A set without this file is as good as an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -67,22 +67,32 @@ def read_site_structure(path: Path, site_id: str) -> tuple[Structure, int] | Non
 
     Only the part of the file that holds it is read. DataError for a missing or damaged file, or a site out of range.
     """
-    structure_id, index = material_and_site(site_id)
-    if index is None:
-        return None
-    rows = _rows(path, [structure_id]).to_pylist()
-    if not rows:
-        return None
+    return next(((structure, index) for _, structure, index in read_structures(path, [site_id])), None)
+
+
+def read_structures(path: Path, site_ids: Sequence[str]) -> Iterator[tuple[str, Structure, int]]:
+    """(site id, structure, 0-based number in it) of every site that the file has; errors as in the above."""
+    wanted: dict[str, list[tuple[str, int]]] = {}
+    for site_id in site_ids:
+        structure_id, index = material_and_site(site_id)
+        if index is not None:
+            wanted.setdefault(structure_id, []).append((site_id, index))
+    for row in _rows(path, list(wanted)).to_pylist() if wanted else ():
+        for site_id, index in wanted[row["structure_id"]]:
+            yield site_id, _structure(path, row, site_id, index), index
+
+
+def _structure(path: Path, row: dict[str, Any], site_id: str, index: int) -> Structure:
     from pymatgen.core import Lattice, Structure
 
-    lattice, species, position = (rows[0][name] for name in ("lattice", "species", "position"))
+    lattice, species, position = (row[name] for name in ("lattice", "species", "position"))
     try:
         matrix = np.array(lattice, dtype=np.float64).reshape(3, 3)
         positions = np.array(position, dtype=np.float64).reshape(len(species), 3)
         sound = np.isfinite(matrix).all() and np.isfinite(positions).all() and abs(np.linalg.det(matrix)) > 1
         if not sound or not index < len(species) <= MAX_ATOMS:
             raise ValueError(f"{len(species)} atoms, site {index}")
-        return Structure(Lattice(matrix), species, positions), index
+        return Structure(Lattice(matrix), species, positions)
     except (ValueError, TypeError) as error:
         raise DataError(f"{path.name}: the structure of {site_id} is not sound ({error})") from error
 

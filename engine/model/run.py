@@ -74,14 +74,19 @@ class Run:
             raise RunError(f"{self.path / 'data.json'}: need a JSON object")
         return content
 
-    def spectra(self) -> SpectraSet:
-        """The set the run was trained on, found again by its path and checked by its hash."""
+    def set_path(self) -> Path:
+        """Where the set is that the run was trained on; RunError when it is gone."""
         data = self.data()
         places = [Path(data["path"])] if "path" in data else []
         places.append(self.path / data["relative_path"])
         found = next((place for place in places if place.is_file()), None)
         if found is None:
             raise RunError(f"{self.path}: the training set {places[0]} is gone; put it back to score this run")
+        return found
+
+    def spectra(self) -> SpectraSet:
+        """The set the run was trained on, found again by its path and checked by its hash."""
+        data, found = self.data(), self.set_path()
         spectra = load_set(found, data.get("element"))
         if set_hash(spectra) != data["hash"]:
             raise RunError(f"{found}: changed since the run {self.path} was trained on it")
