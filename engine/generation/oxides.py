@@ -16,7 +16,7 @@ from engine.generation.substitution import substitutions
 from engine.generation.turns import Candidate, Class, copies_of, in_turn, interleaved
 from engine.structures import describe_sites
 
-SITES_PER_FAMILY = 850
+SITES_PER_FAMILY = 1000
 SITES_PER_STRUCTURE = 4
 LARGEST_CLASS_SIZE = 150
 LARGEST_SHARE = 0.15
