@@ -93,7 +93,7 @@ class Tab:
             {"name": name, "mimeType": "application/octet-stream", "buffer": content}
         )
 
-    def see(self, text: str, seconds: float = 30) -> Any:
+    def see(self, text: str, seconds: float = 60) -> Any:
         """Waits until ``text`` (or /pattern/) can be seen."""
         found = self.page.locator(f"text={text} >> visible=true").first
         found.wait_for(timeout=1000 * seconds)
@@ -123,7 +123,7 @@ class Tab:
         path = server.workspace / "sessions" / f"{keys[0] if keys else 'none'}.json"
         return json.loads(path.read_text(encoding="utf-8"))["state"] if path.is_file() else {}
 
-    def wait(self, true: Callable[[], bool], seconds: float = 30) -> None:
+    def wait(self, true: Callable[[], bool], seconds: float = 60) -> None:
         """Waits until something is true of the page."""
         deadline = time.monotonic() + seconds
         while not true():
@@ -138,6 +138,7 @@ def open_tab(chromium: Any) -> Iterator[Callable[[Server], Tab]]:
 
     def open_at(server: Server) -> Tab:
         page = chromium.new_page(viewport={"width": 1280, "height": 720})
+        page.set_default_timeout(60_000)
         pages.append(page)
         page.add_init_script("localStorage.setItem('rankaae-tour', 'taken')")
         tab = Tab(page)

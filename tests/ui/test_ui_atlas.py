@@ -47,7 +47,7 @@ def lasso(tab: Any, corners: list[tuple[float, float]], words: str) -> None:
         tab.page.wait_for_timeout(3000)
         return bool(found.count())
 
-    tab.wait(drawn, 60)
+    tab.wait(drawn)
 
 
 LEFT = [(-0.08, -0.02), (1.3, -0.02), (1.3, 1.0), (-0.08, 1.0)]
@@ -57,7 +57,7 @@ RIGHT = [(2.7, -0.02), (4.05, -0.02), (4.05, 1.0), (2.7, 1.0)]
 def open_map(tab: Any) -> None:
     tab.page.get_by_role("tab", name="Data").wait_for(timeout=60_000)
     tab.part("Atlas")
-    tab.see("/sites of 2 elements/", 60)
+    tab.see("/sites of 2 elements/")
     seen: list[list[float]] = [[]]
 
     def still() -> bool:
@@ -118,15 +118,15 @@ def test_a_map_is_asked_with_outlines_colours_names_and_a_measured_spectrum(
     path = write_xdi(tmp_path / "foil.xdi", energy, mu)
     zone = tab.page.locator(".filepond--root >> visible=true").first
     zone.locator("input.filepond--browser").set_input_files(path)
-    tab.see("/of the map.s spectra have a nearer neighbour/", 60)
+    tab.see("/of the map.s spectra have a nearer neighbour/")
 
     choose(tab, "Beside it", "principal components")
     tab.wait(lambda: tab.page.locator("text=0 (metal) >> visible=true").count() == 2)
     tab.page.get_by_role("button", name="Train on this region").click()
     tab.see("Start training")
-    tab.see("made, region of Cu", 60)
+    tab.see("made, region of Cu")
     tab.part("Data")
-    tab.see("60 sites of 30 materials", 60)
+    tab.see("60 sites of 30 materials")
     assert tab.errors == []
     assert server.complaints() == []
 

@@ -39,12 +39,12 @@ def test_members_side_by_side(start_server: Callable[..., Any], open_tab: Callab
     server = start_server(workspace)
     tab = open_tab(server)
     tab.part("Compare")
-    tab.see("Mean decoded spectra", 60)
+    tab.see("Mean decoded spectra")
     tab.see("/A · .* · seed \\d/")
 
     def panel(name: str, words: str) -> None:
         tab.page.get_by_role("button", name=name, exact=True).click()
-        tab.see(words, 60)
+        tab.see(words)
 
     assert len(tab.data("level")) == 20
     panel("Differentials", "cosine of the angle")

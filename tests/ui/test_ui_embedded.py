@@ -34,7 +34,7 @@ def test_the_page_opens_on_an_embedded_model_and_trains_on_an_embedded_set(
     server = start_server(data=data)
     tab = open_tab(server)
     tab.see("oxides-3d Cu: OS, CN, 1 free")
-    tab.see("/.SRCC. \\d/", 60)
+    tab.see("/.SRCC. \\d/")
     tab.wait(lambda: len(tab.curve("now")) == 48)
     still = tab.curve("now")
     slider = tab.page.get_by_role("slider").first

@@ -41,20 +41,20 @@ def test_measured_spectra_are_prepared_predicted_and_laid_over_the_sliders(
     files = {f"film_{100 * i}K.dat": measured(1 + i / 3) for i in range(1, 7)} | {"note.dat": b"no numbers here"}
     zone = tab.page.locator("input.filepond--browser").last
     zone.set_input_files([{"name": n, "mimeType": "application/octet-stream", "buffer": c} for n, c in files.items()])
-    tab.see("6 spectra prepared, 1 refused", 60)
+    tab.see("6 spectra prepared, 1 refused")
     tab.see("note.dat: no columns of numbers found")
     tab.see("E0 899")
 
     def section(name: str, words: str) -> None:
         tab.page.get_by_role("button", name=name, exact=True).click()
-        tab.see(words, 60)
+        tab.see(words)
 
     section("Predictions", "validation materials, hold of")
     tab.wait(lambda: len(tab.data("low", beside="value")) == 6)
     tab.page.get_by_text("Series", exact=True).click()
     tab.page.get_by_role("combobox", name="What orders the series").click()
     tab.page.get_by_role("menuitem", name="numbers in names").click()
-    tab.wait(lambda: sorted(tab.data("x", beside="value")) == [100, 200, 300, 400, 500, 600], 60)
+    tab.wait(lambda: sorted(tab.data("x", beside="value")) == [100, 200, 300, 400, 500, 600])
     section("Axes", "where the training sites lie")
     section("Reconstruction", "Best together")
     section("Domain map", "Not mapped yet")

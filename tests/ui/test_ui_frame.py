@@ -54,7 +54,7 @@ def tab(open_tab: Callable[..., Any], server: Any) -> Any:
     """The Latent part of the app, with a model in view."""
     tab = open_tab(server)
     tab.part("Latent")
-    tab.wait(lambda: len(tab.curve("now")) == 48, 60)
+    tab.wait(lambda: len(tab.curve("now")) == 48)
     return tab
 
 
@@ -142,7 +142,7 @@ def test_a_link_opens_the_same_view_and_bad_parameters_fall_away_one_by_one(
 
     other = open_tab(server)
     other.page.goto(link)
-    other.wait(lambda: len(other.curve("now")) == 48, 60)
+    other.wait(lambda: len(other.curve("now")) == 48)
     other.wait(lambda: values(other) == point)
     assert np.array_equal(other.curve("now"), tab.curve("now"))
 
@@ -150,7 +150,7 @@ def test_a_link_opens_the_same_view_and_bad_parameters_fall_away_one_by_one(
     other.page.goto(bad)
     other.see("/Left out: .*evil: not a parameter.*tab = .*no such part.*member = 9.*need a number/")
     other.part("Latent")
-    other.wait(lambda: len(other.curve("now")) == 48, 60)
+    other.wait(lambda: len(other.curve("now")) == 48)
     other.wait(lambda: values(other) == point)
     clean(other, server)
 
@@ -178,7 +178,7 @@ def test_a_session_file_and_a_reload_bring_back_point_journal_and_notes(
     tab.page.keyboard.press("Escape")
     tab.wait(lambda: tab.saved(server)["latent"] == point)
     tab.page.reload()
-    tab.wait(lambda: len(tab.curve("now")) == 48, 60)
+    tab.wait(lambda: len(tab.curve("now")) == 48)
     tab.wait(lambda: values(tab) == point)
     tab.page.get_by_label("Open contextbar").click()
     tab.wait(lambda: HOSTILE in notes.input_value())
@@ -190,7 +190,7 @@ def test_a_session_file_and_a_reload_bring_back_point_journal_and_notes(
         {"name": "s.json", "mimeType": "application/json", "buffer": json.dumps(session).encode()}
     )
     other.see("/Left out: spectra: not part of a session/")
-    other.wait(lambda: len(other.curve("now")) == 48, 60)
+    other.wait(lambda: len(other.curve("now")) == 48)
     other.wait(lambda: values(other) == point)
     clean(tab, server)
     clean(other, server)
@@ -234,7 +234,7 @@ def test_a_site_shows_its_cluster_and_sets_without_structures_say_so(tab: Any, s
     page = tab.page
     assert not any("plotly" in url for url in tab.requests)
     page.get_by_label("Open contextbar").click()
-    tab.wait(lambda: page.locator(".js-plotly-plot").count() == 1, 60)
+    tab.wait(lambda: page.locator(".js-plotly-plot").count() == 1)
     drawn = """() => {
       const find = root => [...root.querySelectorAll("*")].reduce((found, element) => found ??
         (element.matches(".js-plotly-plot") ? element : element.shadowRoot && find(element.shadowRoot)), null)

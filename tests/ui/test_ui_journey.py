@@ -33,7 +33,7 @@ def test_from_a_dropped_file_to_a_moving_spectrum(
     tab.see("120 sites of 40 materials")
     tab.see("read 120, kept 120")
     start_training(tab, seeds=2, epochs=40)
-    tab.wait(lambda: [len(curve) >= 2 for curve in tab.data("ys", beside="seed")] == [True, True], 60)
+    tab.wait(lambda: [len(curve) >= 2 for curve in tab.data("ys", beside="seed")] == [True, True], 180)
     tab.see("/epoch \\d+ of 40/")
     tab.see("has finished", 180)
     tab.see("Scores on the test part")
@@ -42,7 +42,7 @@ def test_from_a_dropped_file_to_a_moving_spectrum(
     assert (losses[:, -1] < losses[:, 0]).all()
 
     tab.part("Latent")
-    tab.see("/.SRCC. \\d/", 60)
+    tab.see("/.SRCC. \\d/")
     tab.wait(lambda: len(tab.curve("now")) == 64)
     before = tab.curve("now")
     assert np.array_equal(before, tab.curve("baseline"))
@@ -69,7 +69,7 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
     tab = open_tab(first)
     tab.see("120 sites of 40 materials")
     start_training(tab, seeds=1, epochs=100_000)
-    tab.see("/Training · epoch \\d+ of 100000/")
+    tab.see("/Training · epoch \\d+ of 100000/", 180)
     for waiting in ("1 training waiting", "2 trainings waiting"):
         tab.page.get_by_role("button", name="Start training").click()
         tab.see(waiting)
@@ -82,7 +82,7 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
     second = start_server(first.workspace, stand_in)
     tab = open_tab(second)
     tab.part("Train")
-    tab.see("/Training · epoch \\d+ of 100000/")
+    tab.see("/Training · epoch \\d+ of 100000/", 180)
     tab.see("Waiting for their turn, next first")
     for left in ("Jobs: .* 1 training waiting", "Jobs: [^;]*$"):
         tab.page.get_by_role("button", name="Cancel").first.click()
@@ -91,7 +91,7 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
     tab.see("/Cancelled · epoch \\d+ of 100000/")
     tab.see("Jobs: none running")
     tab.page.get_by_role("button", name="Resume").click()
-    tab.see("/Training · epoch \\d+ of 100000/")
+    tab.see("/Training · epoch \\d+ of 100000/", 180)
     records = [json.loads(path.read_text()) for path in (second.workspace / "jobs").glob("run-*/job.json")]
     os.kill(next(record["pid"] for record in records if record["pid"]), signal.SIGKILL)
     tab.see("/Interrupted · epoch \\d+ of 100000/")

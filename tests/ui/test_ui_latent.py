@@ -38,7 +38,7 @@ def test_nearest_sites_follow_a_slider_and_a_row_marks_its_site(
     tab = open_tab(server)
     tab.part("Latent")
     rows = tab.page.locator(".site-table tbody tr")
-    tab.wait(lambda: rows.count() == 6, 60)
+    tab.wait(lambda: rows.count() == 6)
 
     def sites() -> list[str]:
         return tab.page.locator(".site-table tbody td:nth-child(2)").all_inner_texts()
@@ -67,7 +67,7 @@ def test_nearest_sites_follow_a_slider_and_a_row_marks_its_site(
     tab.page.get_by_role("button", name="12", exact=True).click()
     tab.wait(lambda: rows.count() == 12, 10)
 
-    tab.see("/Noise level \\d/", 60)
+    tab.see("/Noise level \\d/")
     assert len(tab.data("level")) == 20
     assert len(tab.data("amplitude")) == 3
     assert tab.page.evaluate("window.hacked") is None
