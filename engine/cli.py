@@ -325,8 +325,9 @@ def simulate(
                 pick_device(device)
             sources, failed = read_sources(structures)
             outcome = simulate_sources(
-                sources, failed, element, settings, out.resolve(), all_sites=all_sites, average=average, grid=grid,
-                workers=scheduler or workers, progress=progress, simulate=partial(simulate_on, device=device),
+                sources, failed, element, settings, out.resolve() if scheduler else out, all_sites=all_sites,
+                average=average, grid=grid, workers=scheduler or workers, progress=progress,
+                simulate=partial(simulate_on, device=device),
             )  # fmt: skip
     if as_json:
         _print_json(outcome.to_json())

@@ -108,6 +108,8 @@ def _train_seed(task: _Task) -> None:
 
     if run.stop_file.exists():
         raise Cancelled(f"{run.path}: stopped; --resume goes on")
+    if not (task.part.path / "config.toml").exists():
+        shutil.rmtree(task.part.path, ignore_errors=True)  # of a worker that was lost as it began
     config = replace(run.config(), seeds=(task.seed,))
     path = Path(run.data()["path"])
     train(run.spectra(), path, config, task.part.path, resume=True, device=task.device, on_event=follow)

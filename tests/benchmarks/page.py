@@ -141,9 +141,10 @@ def plot(folder: Path) -> int:
         return 0
     figure, axes = plt.subplots(3, 3, figsize=(15, 11), layout="constrained")
     for axis, (title, lines) in zip(axes.flat, SHOWN.items(), strict=True):
+        alike = len({row for _, _, row, _ in lines}) == 1
         for color, (part, name, row, column) in zip(COLORS, lines, strict=False):
             values = [r["parts"].get(part, {}).get(name, {}).get(row, {}).get(column, float("nan")) for r in kept]
-            axis.plot(range(len(kept)), values, "o-", color=color, label=row)
+            axis.plot(range(len(kept)), values, "o-", color=color, label=name if alike else row)
         axis.set_title(title, fontsize=11)
         axis.set_ylim(bottom=0)
         axis.set_xticks(range(len(kept)), [result["commit"] for result in kept], rotation=45, ha="right", fontsize=8)
