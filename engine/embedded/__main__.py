@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from engine.console import Scheduler
 from engine.embedded.build import build_set
 from engine.embedded.manifest import data_folder, put_map, read_embedded
 from engine.embedded.recipes import RECIPES, recipe_of
@@ -34,6 +35,7 @@ def build(
     atoms: Annotated[int | None, typer.Option(help="Atoms that scatter; default: the recipe's.")] = None,
     lmax: Annotated[int | None, typer.Option(help="Highest angular momentum; default: the recipe's.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Make a set; run it again to go on where it stopped.
 
@@ -43,8 +45,8 @@ def build(
     usual = recipe.settings
     settings = replace(usual, mode="scf" if scf else "fast", n_atoms=atoms or usual.n_atoms, lmax=lmax or usual.lmax)
     account = build_set(
-        recipe, out, work or out / ".parts" / name, settings, elements=element, sites=sites, seed=seed,
-        workers=workers, announce=_announce,
+        recipe, out, (work or out / ".parts" / name).resolve(), settings, elements=element, sites=sites, seed=seed,
+        workers=scheduler or workers, announce=_announce,
     )  # fmt: skip
     size = sum(file.stat().st_size for file in account.files) / 1e6
     failed = f", {len(account.failures)} failed (listed in the card)" if account.failures else ""
@@ -58,6 +60,7 @@ def train(
     work: Annotated[Path | None, typer.Option(help="Folder of unfinished runs; default: OUT/.parts/models.")] = None,
     element: Annotated[list[str] | None, typer.Option(help="Only this element; may be repeated.")] = None,
     workers: Annotated[int, typer.Option(help="Processes, one element each.")] = 1,
+    scheduler: Scheduler = None,
     threads: Annotated[int, typer.Option(help="CPU threads per process.")] = 1,
 ) -> None:
     """Train a model on each element of a set; run it again to go on where it stopped.
@@ -67,8 +70,8 @@ def train(
     from engine.embedded.models import print_epoch, train_models
 
     done = train_models(
-        name, out, work or out / ".parts" / "models", elements=element, workers=workers, threads=threads,
-        progress=print_epoch,
+        name, out, work or out / ".parts" / "models", elements=element, workers=scheduler or workers,
+        threads=threads, progress=print_epoch,
     )  # fmt: skip
     for model in done:
         typer.echo(f"{model.name}: {model.bytes / 1e6:.1f} MB{', kept as it was' if model.kept else ''}")

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pymatgen.core import Structure
 
 import engine
+from engine.batch.processes import Workers
 from engine.batch.simulate import Progress, Simulate, Simulated, notes_of, raw_spectra, simulate_sites
 from engine.batch.sites import Site
 from engine.embedded.cards import Account, write_card, write_entry
@@ -63,7 +64,7 @@ def build_set(
     elements: Sequence[str] | None = None,
     sites: int | None = None,
     seed: int = 0,
-    workers: int = 1,
+    workers: Workers = 1,
     announce: Announce | None = None,
     simulate: Simulate = simulate_site,
 ) -> Account:
@@ -122,7 +123,7 @@ def _notes(families: Sequence[_Family]) -> dict[str, int]:
 
 
 def _simulated(
-    element: str, path: Path, work: Path, settings: Settings, workers: int, progress: Progress, simulate: Simulate
+    element: str, path: Path, work: Path, settings: Settings, workers: Workers, progress: Progress, simulate: Simulate
 ) -> _Family:
     stored = read_structures(path)
     structures = {material.structure_id: material.structure for material, _ in stored}

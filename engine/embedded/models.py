@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import engine
-from engine.batch.processes import in_processes
+from engine.batch.processes import Workers, in_processes
 from engine.batch.simulate import reason_of
 from engine.embedded.manifest import Embedded, StoredModel, file_entry, put_entry, read_embedded
 from engine.errors import Cancelled, DataError, EngineError, RunError
@@ -62,7 +62,7 @@ def train_models(
     *,
     elements: Sequence[str] | None = None,
     config: TrainConfig = DEFAULT,
-    workers: int = 1,
+    workers: Workers = 1,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> list[ModelAccount]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pymatgen.core import Lattice, Structure
 
-from engine.batch.processes import in_processes
+from engine.batch.processes import Workers, in_processes
 from engine.batch.simulate import Progress, reason_of
 from engine.embedded.recipes import recipe_of
 from engine.errors import DataError
@@ -38,7 +38,7 @@ def make_structures(
     sites: int,
     seed: int,
     folder: Path,
-    workers: int,
+    workers: Workers,
     progress: Progress | None,
 ) -> dict[str, Path]:
     """The file of every element, made where it is missing or was made with other settings; one process per element."""
