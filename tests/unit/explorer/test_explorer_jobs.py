@@ -123,7 +123,7 @@ def test_jobs_leave_the_processor_to_the_page(store: JobStore) -> None:
 
 def test_a_training_is_followed_to_its_end(store: JobStore) -> None:
     job = store.start_training("set-1", {"descriptors": ["CN, odd name"], "preset": "short"}, "short run")
-    assert store.status(job).state == "starting"
+    assert store.status(job).active
     wait_state(store, job, "done")
     status = store.status(job)
     assert (status.epoch, status.epochs, status.best) == (5, 5, 0.4)
