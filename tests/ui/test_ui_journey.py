@@ -84,10 +84,13 @@ def test_a_training_outlives_reload_and_restart_and_can_be_cancelled_and_resumed
     tab.part("Train")
     tab.see("/Training · epoch \\d+ of 100000/", 180)
     tab.see("Waiting for their turn, next first")
-    for left in ("Jobs: .* 1 training waiting", "Jobs: [^;]*$"):
-        tab.page.get_by_role("button", name="Cancel").first.click()
+    cancel = tab.page.get_by_role("button", name="Cancel")
+    for there, left in ((3, "Jobs: .* 1 training waiting"), (2, "Jobs: [^;]*$")):
+        tab.wait(lambda there=there: cancel.count() == there)
+        cancel.first.click()
         tab.see(f"/{left}/")
-    tab.page.get_by_role("button", name="Cancel").click()
+    tab.wait(lambda: cancel.count() == 1)
+    cancel.click()
     tab.see("/Cancelled · epoch \\d+ of 100000/")
     tab.see("Jobs: none running")
     tab.page.get_by_role("button", name="Resume").click()
