@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from explorer.library import Library, is_embedded
 from explorer.measuring import Measuring
 from explorer.messages import as_html
 from explorer.state import ExplorerState
-from explorer.turns import next_turn
+from explorer.turns import beside
 from explorer.views.atlas import AtlasView
 from explorer.views.compare import CompareView
 from explorer.views.context import WIDTH as CONTEXT_WIDTH
@@ -40,7 +40,7 @@ from explorer.workspace import REAL_SET, Workspace, real_data_file, workspace_fr
 TITLE = "RankAAE Explorer"
 PERIOD_MS = 500
 MODELS_KEPT = 32
-DATA_TAB, DESCRIPTORS_TAB, TRAIN_TAB, LATENT_TAB, COMPARE_TAB, ATLAS_TAB = 0, 1, 2, 3, 4, 5
+TRAIN_TAB, LATENT_TAB, COMPARE_TAB = 2, 3, 4
 WHAT = {"import": "Import of", "train": "Training", "ceiling": "Ceilings of", "map": "Map of",
         "suggest": "Candidates for", "report": "Report of"}  # fmt: skip
 FOOTER = {
@@ -230,16 +230,8 @@ class Explorer:
 
     def _open_member(self, run: str, member: int, then: Callable[[Opened], None]) -> None:
         """Loads a member beside the page's events, and hands it over when the page can be changed again."""
-        doc = pn.state.curdoc
-
-        def hand_over(future: Future[Member]) -> None:
-            next_turn(doc, lambda: self.frame.opened(lambda: then(future.result)))
-
-        future = _LOADER.submit(_load_member, self.library.run_path(run), member)
-        if doc is None:
-            self.frame.opened(lambda: then(future.result))
-        else:
-            future.add_done_callback(hand_over)
+        path = self.library.run_path(run)
+        beside(_LOADER, lambda: _load_member(path, member), lambda got: self.frame.opened(lambda: then(got)))
 
     def _tab_changed(self, _: Any) -> None:
         if self._connected:
@@ -254,18 +246,9 @@ class Explorer:
 
     def _activate(self) -> None:
         """Some parts do their work only once they are in view."""
-        if self.tabs.active == DATA_TAB:
-            self.data.activate()
-        elif self.tabs.active == DESCRIPTORS_TAB:
-            self.descriptors.activate()
-        elif self.tabs.active == LATENT_TAB:
-            self.latent.activate()
-        elif self.tabs.active == COMPARE_TAB:
-            self.compare.activate()
-        elif self.tabs.active == ATLAS_TAB:
-            self.atlas.activate()
-        elif self.tabs.active == len(self.tabs) - 1:
-            self.experiment.activate()
+        activate = getattr(list(self.parts.values())[self.tabs.active], "activate", None)
+        if activate is not None:
+            activate()
 
     def _announce(self, job: Job, now: Status) -> None:
         what = f"{WHAT[job.kind]} {job.title}"
