@@ -118,10 +118,13 @@ class Tab:
         return np.array(re.findall(r"(-?[\d.]+),(-?[\d.]+)", drawn), dtype=float).reshape(-1, 2)
 
     def saved(self, server: Server) -> dict[str, Any]:
-        """The state that the autosave of this browser holds now; empty before the first."""
+        """The state and the notes that the autosave of this browser holds now; empty before the first."""
         keys = [cookie["value"] for cookie in self.page.context.cookies() if cookie["name"] == COOKIE]
         path = server.workspace / "sessions" / f"{keys[0] if keys else 'none'}.json"
-        return json.loads(path.read_text(encoding="utf-8"))["state"] if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        session = json.loads(path.read_text(encoding="utf-8"))
+        return {**session["state"], "notes": session["notes"]}
 
     def wait(self, true: Callable[[], bool], seconds: float = 60) -> None:
         """Waits until something is true of the page."""

@@ -176,7 +176,7 @@ def test_a_session_file_and_a_reload_bring_back_point_journal_and_notes(
     compile(script, name, "exec")
     assert b"load_member(run, " in script
     tab.page.keyboard.press("Escape")
-    tab.wait(lambda: tab.saved(server)["latent"] == point)
+    tab.wait(lambda: tab.saved(server)["latent"] == point and HOSTILE in tab.saved(server)["notes"])
     tab.page.reload()
     tab.wait(lambda: len(tab.curve("now")) == 48)
     tab.wait(lambda: values(tab) == point)
