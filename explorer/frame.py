@@ -27,7 +27,7 @@ from explorer.restoring import FIELDS, Known, Values, place, within
 from explorer.runs import read_members
 from explorer.session_file import MOST_BYTES, Autosave, read_session, session_json
 from explorer.state import ExplorerState
-from explorer.turns import next_turn
+from explorer.turns import beside
 from explorer.views.context import ContextView
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
@@ -335,7 +335,7 @@ class Frame:
 
     def _begin_export(self, what: str, axis: str, form: str) -> None:
         """Computes an export beside the page's events and hands it to the browser."""
-        state, doc = self._state, pn.state.curdoc
+        state = self._state
         if not state.run:
             raise RunError("no model is open")
         axes = self._axes()
@@ -343,20 +343,20 @@ class Frame:
             raise ConfigError(f"axis '{axis}' is not in the model; it has: {', '.join(axes)}")
         latent = list(state.latent) if len(state.latent) == len(axes) else [0.0] * len(axes)
         folder = self._store.library.run_path(state.run)
-        future = _EXPORTER.submit(self._export, folder, state.member, what, latent, axis, form)
+        member = state.member
+        beside(
+            _EXPORTER,
+            lambda: self._export(folder, member, what, latent, axis, form),
+            lambda result: self._deliver(result, what, axis),
+        )
 
-        def hand_over(done: Future[tuple[str, bytes]]) -> None:
-            next_turn(doc, lambda: self._deliver(done, what, axis))
-
-        future.add_done_callback(hand_over)
-
-    def _deliver(self, done: Future[tuple[str, bytes]], what: str, axis: str) -> None:
+    def _deliver(self, result: Callable[[], tuple[str, bytes]], what: str, axis: str) -> None:
         with self._notices.guard():
-            error = done.exception()
-            if error is not None:
+            try:
+                name, content = result()
+            except Exception:
                 self.toolbar._send_msg({"failed": "It could not be computed."})
-                raise error
-            name, content = done.result()
+                raise
             self._write(entry("export", what=what, axis=axis if what == "traversal" else "", file=name))
             self._send(name, content)
 

@@ -16,7 +16,7 @@ export function saveText(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
 
-/** @returns {{title: string, save: Object<string, () => Promise<void>>}[]} figures in view, from top to bottom */
+/** @returns {{element: Element, title: string, save: Object<string, () => Promise<void>>}[]} figures in view, from the top */
 export function visibleFigures() {
   const found = []
   const add = (element, title, save) => {
@@ -38,7 +38,7 @@ export function visibleFigures() {
     add(view.el, title, {png: () => drawn(view, title, "png"), svg: () => drawn(view, title, "svg")})
   }
   found.sort((a, b) => a.top - b.top || a.left - b.left)
-  return found.map(({title, save}, place) => ({title: `${place + 1}. ${title}`, save}))
+  return found.map(({element, title, save}, place) => ({element, title: `${place + 1}. ${title}`, save}))
 }
 
 function fileName(title, ending) {

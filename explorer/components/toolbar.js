@@ -180,8 +180,12 @@ function exportDialog(ask, model) {
       element.close()
     }
   })
+  let listed = null
   function list() {
     const found = visibleFigures()
+    const seen = found.map(({element}) => element)
+    if (listed?.length === seen.length && listed.every((element, place) => element === seen[place])) return
+    listed = seen
     figures.replaceChildren(...found.map(({title, save}) => html(
       "div", {class: "row"}, html("span", {class: "name", text: title}),
       ...Object.entries(save).map(([kind, go]) => word(kind.toUpperCase(), async () => {
@@ -205,8 +209,10 @@ function exportDialog(ask, model) {
       none.hidden = model.axes.length > 0
       report.disabled = !model.axes.length
       said.textContent = ""
+      listed = null
       list()
       element.showModal()
+      const drawing = setInterval(() => element.open ? list() : clearInterval(drawing), 500)  // figures may be on their way
     },
     done: failed => {
       get.disabled = false

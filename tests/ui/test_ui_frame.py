@@ -224,7 +224,6 @@ def test_exports_hold_the_numbers_of_the_command_and_of_the_drawing(tab: Any, se
     tab.page.keyboard.press("Escape")
     tab.page.keyboard.press("1")
     tab.see("Absorber")
-    tab.page.locator(".bk-Figure >> visible=true").first.wait_for()
     press(tab, "Export")
     _, drawing = saved(tab, lambda: figures.first.get_by_text("SVG").click())
     assert b"<svg" in drawing[:200]
