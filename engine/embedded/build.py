@@ -80,11 +80,11 @@ def build_set(
     unknown = [symbol for symbol in chosen if symbol not in recipe.elements]
     if unknown:
         raise DataError(f"{recipe.name} has no {unknown[0]}; it has {', '.join(recipe.elements)}")
-    count = sites or recipe.sites
+    counts = {element: sites or recipe.sites[element] for element in chosen}
     begin: Announce = announce or (lambda _: lambda done, total: None)
     folder = work / "structures"
     files = make_structures(
-        recipe.name, chosen, sites=count, seed=seed, folder=folder, workers=workers, progress=begin("structures")
+        recipe.name, counts, seed=seed, folder=folder, workers=workers, progress=begin("structures")
     )
     families = [
         _simulated(element, files[element], work, settings, workers, begin(f"spectra of {element}"), simulate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +33,16 @@ class _Task:
 
 def make_structures(
     recipe: str,
-    elements: Sequence[str],
+    sites: Mapping[str, int],
     *,
-    sites: int,
     seed: int,
     folder: Path,
     workers: Workers,
     progress: Progress | None,
 ) -> dict[str, Path]:
-    """The file of every element, made where it is missing or was made with other settings; one process per element."""
+    """The file of every element of ``sites``, made where it is missing or differs; one process per element."""
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [_Task(recipe, element, sites, seed, folder / f"{element}.parquet") for element in elements]
+    tasks = [_Task(recipe, element, count, seed, folder / f"{element}.parquet") for element, count in sites.items()]
     waiting = [task for task in tasks if not _is_current(task)]
     done = len(tasks) - len(waiting)
     for task, result in in_processes(_make, waiting, workers):

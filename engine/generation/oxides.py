@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from engine.generation.substitution import substitutions
 from engine.generation.turns import Candidate, Class, copies_of, in_turn, interleaved
 from engine.structures import describe_sites
 
-SITES_PER_FAMILY = 1000
+SITES_OF: Mapping[str, int] = MappingProxyType(dict.fromkeys(ABSORBERS, 650) | {"Fe": 1000, "Cu": 1000, "Ti": 850})
+"""Sites of each family: more where there are spectra of FEFF9 or measured ones to carry a model over to."""
 SITES_PER_STRUCTURE = 4
 LARGEST_CLASS_SIZE = 150
 LARGEST_SHARE = 0.15
@@ -29,9 +31,7 @@ Kind = tuple[int, int, bool, bool]
 """Oxidation state, coordination number of the slot, square planar or not, in a salt of oxyanions or not."""
 
 
-def oxide_materials(
-    element: str, *, sites: int = SITES_PER_FAMILY, seed: int = 0
-) -> Iterator[tuple[Material, list[int]]]:
+def oxide_materials(element: str, *, sites: int, seed: int = 0) -> Iterator[tuple[Material, list[int]]]:
     """Materials of one family and their absorbing sites (0-based indices), until ``sites`` sites are given.
 
     In turn from the class (state, coordination) that is most behind its share, which grows with the square root of how

@@ -39,9 +39,7 @@ STATES: Mapping[str, tuple[int, ...]] = MappingProxyType({
 """Cation states of the absorbers of this set."""
 
 
-def periodic_materials(
-    element: str, *, sites: int = SITES_PER_ELEMENT, seed: int = 0
-) -> Iterator[tuple[Material, list[int]]]:
+def periodic_materials(element: str, *, sites: int, seed: int = 0) -> Iterator[tuple[Material, list[int]]]:
     """Materials with an element as cation, anion or metal and its sites (0-based), until ``sites`` sites are given.
 
     Groups of compounds take turns by their share; a site is given when its surroundings differ from those of all

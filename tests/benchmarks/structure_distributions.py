@@ -35,7 +35,7 @@ def main() -> None:
     for name in recipes:
         recipe = RECIPES[name]
         files = make_structures(
-            name, recipe.elements, sites=arguments.sites or recipe.sites, seed=0,
+            name, {el: arguments.sites or count for el, count in recipe.sites.items()}, seed=0,
             folder=arguments.work / name / "structures", workers=arguments.workers, progress=None,
         )  # fmt: skip
         print(f"\n{name}: {recipe.title}")
