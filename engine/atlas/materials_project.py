@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from engine.errors import ConfigError, DataError
 from engine.io.files import atomic_target
-from engine.io.names import site_name
 from engine.io.parquet import open_table
+from engine.names import site_name
 
 KEY_VARIABLE = "MP_API_KEY"
 PAUSE_S = 0.25

@@ -9,7 +9,7 @@ from pymatgen.core import Element, Molecule, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from engine.errors import DataError
-from engine.structures import site_id_of
+from engine.names import site_name
 
 SYMMETRY_ANGSTROM = 0.01
 VACUUM_ANGSTROM = 15.0
@@ -27,7 +27,7 @@ class Site:
     @property
     def site_id(self) -> str:
         """Material and index, as sets name sites."""
-        return site_id_of(self.material_id, self.index)
+        return site_name(self.material_id, self.index)
 
 
 def choose_sites(material_id: str, structure: Structure | Molecule, element: str, *, all_sites: bool) -> list[Site]:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from engine.errors import DataError
 from engine.io.files import MAX_BYTES, check_file, gigabytes
-from engine.io.names import material_and_site, site_name
+from engine.names import material_and_site, site_name
 from engine.spectra.assemble import RawSpectra
 from engine.spectra.edges import element_of_energies
 from engine.spectra.grid import grid_problem

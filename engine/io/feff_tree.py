@@ -20,7 +20,7 @@ from engine.batch.processes import Workers
 from engine.errors import DataError, EngineError
 from engine.io.archive import unpack
 from engine.io.feff import RunLog, XmuData, read_log, read_xmu
-from engine.io.names import site_name
+from engine.names import site_name
 from engine.spectra.assemble import RawSpectra
 from engine.spectra.report import Ledger
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import DataError
 from engine.io.files import atomic_target, check_file
-from engine.io.names import material_and_site
+from engine.names import material_and_site
 from engine.spectra.spectra_set import SpectraSet
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 
 from engine.errors import DataError
-from engine.io.names import material_and_site, site_name
 from engine.io.parquet import MU_COLUMN, is_number_list, mu_column, number_lists, open_table, row_lengths, text_column
+from engine.names import material_and_site, site_name
 from engine.spectra.assemble import RawSpectra
 from engine.spectra.edges import element_of_energies
 from engine.spectra.report import Ledger

@@ -7,7 +7,7 @@ with a reason. Never imports torch, and nothing of the engine but ``engine.error
 
 from engine.structures.catalogue import CATALOGUE, CATALOGUE_VERSION, Descriptor, with_noise
 from engine.structures.columns import UserColumns, read_columns
-from engine.structures.describe import Described, describe_sites, site_id_of
+from engine.structures.describe import Described, describe_sites
 from engine.structures.environment import SiteContext, StructureContext
 from engine.structures.errors import NotDefinedError
 from engine.structures.expressions import evaluate_expression, expression_names
@@ -32,7 +32,6 @@ __all__ = [
     "find_second_shell",
     "read_columns",
     "read_structure",
-    "site_id_of",
     "surroundings",
     "with_noise",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import DataError
-from engine.structures.describe import site_id_of
+from engine.names import site_name
 
 MAX_BYTES = 50_000_000
 MAX_COLUMNS = 500
@@ -153,7 +153,7 @@ def _site(path: Path, line: int, header: Sequence[str], fields: Sequence[str], k
     index = fields[key[1]].strip()
     if not (index.isascii() and index.isdigit() and len(index) < 10):
         raise DataError(f"{path.name}, row {line}: {header[key[1]]} is '{index}'; need a 0-based site index")
-    return site_id_of(name, int(index))
+    return site_name(name, int(index))
 
 
 def _number(path: Path, line: int, column: str, field: str) -> float:

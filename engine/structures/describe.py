@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from engine.batch.cluster import on_cluster
 from engine.batch.processes import Workers
 from engine.errors import ConfigError, EngineError
+from engine.names import site_name
 from engine.structures.cache import Outcome, Remembered, load, open_cache, save, structure_hash
 from engine.structures.catalogue import CATALOGUE
 from engine.structures.environment import SiteContext, StructureContext
@@ -58,11 +59,6 @@ class _Task:
 Outcomes = dict[int, dict[str, Outcome]]
 Result = tuple[Outcomes, set[tuple[int, str]]]
 """Outcomes per site and name, and the (site, name) that must not be remembered."""
-
-
-def site_id_of(material_id: str, index: int) -> str:
-    """``material_id`` and the 0-based site index in three digits, joined by an underscore."""
-    return f"{material_id}_{index:03d}"
 
 
 def describe_sites(
@@ -299,7 +295,7 @@ def _describe_structure(task: _Task, structure: Structure) -> Result:
             return {index: dict.fromkeys(names, _reason(problem)) for index, names in task.wanted.items()}, transient
         for index, names in task.wanted.items():
             try:
-                site = SiteContext(context, index, site_id_of(task.material_id, index), task.noise_seed)
+                site = SiteContext(context, index, site_name(task.material_id, index), task.noise_seed)
             except NotDefinedError as problem:
                 outcomes[index] = dict.fromkeys(names, str(problem))
                 continue
@@ -337,7 +333,7 @@ def _assembled(
 ) -> Described:
     values = np.full((len(pairs), len(columns)), np.nan)
     failures: list[tuple[str, str, str]] = []
-    ids = [site_id_of(material_id, index) for material_id, index in pairs]
+    ids = [site_name(material_id, index) for material_id, index in pairs]
     for row, (material_id, index) in enumerate(pairs):
         found = outcomes[material_id][index]
         for column, name in enumerate(columns):

@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.io import StructureTools, archive, import_source, read_log, read_xmu
-from engine.io.names import material_and_site, site_name
+from engine.names import material_and_site, site_name
 from engine.spectra import GridSpec
 
 ENERGY = np.linspace(8983.0, 9120.0, 170)
