@@ -21,6 +21,7 @@ from explorer.components.toolbar import Toolbar
 from explorer.history import History, Snapshot
 from explorer.jobs import Job, JobStore
 from explorer.journal import MOST, Entry, entry, script
+from explorer.kept import keep_for_link, restored
 from explorer.library import Library, is_embedded
 from explorer.link import query_of, values_of
 from explorer.restoring import FIELDS, Known, Values, place, within
@@ -39,7 +40,7 @@ SAME_MOVE_SECONDS = 5.0
 TYPES = {"csv": "text/csv", "h5": "application/x-hdf5", "json": "application/json", "py": "text/x-python",
          "html": "text/html"}  # fmt: skip
 MOST_NOTES = 6
-PLACED = ("run", "member", "latent", "columns", "map", "colour")
+PLACED = ("run", "member", "latent", "columns", "map", "colour", "experiment")
 
 Export = Callable[[Path, int, str, list[float], str, str], tuple[str, bytes]]
 """Name and content of an export: run folder, member, what, latent point, axis, format."""
@@ -76,7 +77,6 @@ class Frame:
         self.toolbar.on_msg(self._asked)
         state.param.watch(lambda *_: drawing.change("step", self._commit), list(FIELDS))
         state.param.watch(lambda *_: self._take_jobs(), "jobs")
-        state.param.watch(lambda _: self._touch(), "measured")
         tabs.param.watch(lambda _: self._touch(), "active")
         self.context.notes.param.watch(lambda _: self._touch(), "value")
 
@@ -128,8 +128,9 @@ class Frame:
         """Takes over what can be taken of a link, session or step; returns a sentence for each value that cannot."""
         state = self._state
         known = Known(
-            state.sets, state.runs, state.maps, self._measured(), self.parts, self._count_members, self._count_axes
-        )
+            state.sets, state.runs, state.maps, self.parts, self._count_members, self._count_axes,
+            lambda value: restored(self._store.workspace, value),
+        )  # fmt: skip
         taken, notes = place(given, known, state.run)
         self.restoring = True
         try:
@@ -277,7 +278,7 @@ class Frame:
                 if type(number) is int and 1 <= number <= len(self.parts):
                     self._tabs.active = number - 1
             case "share":
-                self.toolbar._send_msg({"link": query_of({**self._snapshot(), "tab": self.parts[self._tabs.active]})})
+                self.toolbar._send_msg({"link": self._link()})
             case "save":
                 self._send("session.rankaae.json", self._session_text().encode())
             case "script":
@@ -290,6 +291,12 @@ class Frame:
                 self._begin_report()
             case "export":
                 self._begin_export(*(str(message.get(name) or "") for name in ("what", "axis", "form")))
+
+    def _link(self) -> str:
+        """The view as a query; what was opened under Experiment is kept beside it, as it is too long for one."""
+        values = {**self._snapshot(), "tab": self.parts[self._tabs.active]}
+        opened = values["experiment"]
+        return query_of({**values, "experiment": keep_for_link(self._store.workspace, opened) if opened else ""})
 
     def _open(self, text: str) -> None:
         session = read_session(text)
@@ -367,12 +374,8 @@ class Frame:
 
     # autosave
 
-    def _measured(self) -> str:
-        """Name of the measured spectrum that is chosen; "" without one."""
-        return self._state.measured.name if self._state.measured is not None else ""
-
     def _session_text(self) -> str:
-        values = {**self._snapshot(), "tab": self.parts[self._tabs.active], "measured": self._measured()}
+        values = {**self._snapshot(), "tab": self.parts[self._tabs.active]}
         return session_json(values, self.journal, self.context.notes.value or "")
 
     def _touch(self) -> None:

@@ -3,6 +3,7 @@
 set, run, member, tab    ids, a number, the name of a part
 map, colour              id of a map, what it is coloured by
 latent                   numbers separated by commas
+measured                 id of what is kept of the measured files and what was said of them
 descriptors, compare     once per descriptor or compared member, in their order
 """
 
@@ -15,7 +16,8 @@ from urllib.parse import urlencode
 from explorer.restoring import Values
 
 PARAMETERS = {"set": "dataset", "run": "run", "member": "member", "tab": "tab", "latent": "latent",
-              "descriptors": "descriptors", "compare": "columns", "map": "map", "colour": "colour"}  # fmt: skip
+              "descriptors": "descriptors", "compare": "columns", "map": "map", "colour": "colour",
+              "measured": "experiment"}  # fmt: skip
 LISTS = ("descriptors", "compare")
 LONGEST = 2000
 MOST = 100

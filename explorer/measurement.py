@@ -22,7 +22,7 @@ from engine.experiment.mixtures import SeriesMap
 from engine.experiment.normalising import E0_RULES, E0Rule, Ranges, State
 from engine.experiment.prediction import AVERAGE, MAPPED, Prediction, prediction_table
 from engine.experiment.preparing import Preparation, prepared_set
-from engine.experiment.reading import Columns, check_kind
+from engine.experiment.reading import check_kind
 
 T = TypeVar("T")
 COVERAGE = 0.9
@@ -32,14 +32,13 @@ COVERAGE = 0.9
 class Corrections:
     """What the user said where a guess is wrong, as it was typed; "" leaves it to the program.
 
-    element, columns, kind, state  see ``Preparation`` and ``Columns`` · e0  a rule or an energy in eV
+    element, kind, state  see ``Preparation`` · e0  a rule or an energy in eV
     pre, post   "FROM,TO" in eV from E0 · shift_ev  a number, added to energies
     reference, material  name of a dropped file, and the material or site of the training set that it is a spectrum of
     series      None takes what files hold, "" looks in names, else values, see ``given_series``
     """
 
     element: str = ""
-    columns: str = ""
     kind: str = ""
     state: str = ""
     e0: str = E0_RULES[0]
@@ -49,10 +48,6 @@ class Corrections:
     reference: str = ""
     material: str = ""
     series: str | None = None
-
-    def read_columns(self) -> Columns:
-        """The columns; ConfigError when they cannot be read."""
-        return Columns.parse(self.columns)
 
     def preparation(self, element: str) -> Preparation:
         """How to prepare spectra of ``element`` ("" where it is not known); ConfigError names what cannot be read."""

@@ -13,11 +13,14 @@ from typing import Any
 
 from explorer.columns import LETTERS
 
-FIELDS = ("dataset", "run", "member", "latent", "descriptors", "selected", "compared", "columns", "map", "colour")
+FIELDS = (
+    "dataset", "run", "member", "latent", "descriptors", "selected", "compared", "columns", "map", "colour",
+    "experiment",
+)  # fmt: skip
 """What undo, a link and a session file bring back of the state."""
 
-BESIDE = ("tab", "measured")
-"""What a session file tells beside them: the part in view, and the name of the measured spectrum that was chosen."""
+BESIDE = ("tab",)
+"""What a session file tells beside them: the part in view."""
 
 NAMES = {
     **{name: name for name in (*FIELDS, *BESIDE)},
@@ -25,7 +28,7 @@ NAMES = {
     "selected": "selection A",
     "compared": "selection B",
     "columns": "compared members",
-    "measured": "measured spectrum",
+    "experiment": "measured spectra",
 }
 FARTHEST = 100.0
 LONGEST = 200
@@ -38,20 +41,20 @@ Values = dict[str, Any]
 class Known:
     """What there is to choose from. ``members`` and ``axes`` count those of a run, and may raise EngineError.
 
-    ``measured`` is the name of the measured spectrum that is chosen now; its file goes with the page.
+    ``experiment`` gives what can be brought back of one, and a sentence for each thing that cannot.
     """
 
     sets: Collection[str]
     runs: Collection[str]
     maps: Collection[str]
-    measured: str
     tabs: Collection[str]
     members: Callable[[str], int]
     axes: Callable[[str], int]
+    experiment: Callable[[Any], tuple[Values, list[str]]]
 
 
 def place(given: Mapping[str, Any], known: Known, run: str) -> tuple[Values, list[str]]:
-    """Checks dataset, run, member, latent, columns, map, colour and what is told beside them.
+    """Checks dataset, run, member, latent, columns, map, colour, experiment and what is told beside them.
 
     ``run`` is the model in view where none is given. Whether a map has a colour is known once it is open.
     """
@@ -97,8 +100,9 @@ def place(given: Mapping[str, Any], known: Known, run: str) -> tuple[Values, lis
                 taken[name] = given[name]
             else:
                 refuse(name, what)
-    if given.get("measured", "") not in ("", known.measured):
-        refuse("measured", "its file is not kept with the page; drop it again under Experiment")
+    if "experiment" in given:
+        taken["experiment"], problems = known.experiment(given["experiment"])
+        notes += [f"{NAMES['experiment']}: {problem}" for problem in problems]
     return taken, notes
 
 

@@ -106,18 +106,19 @@ class Autosave:
     def path(self) -> Path:
         return self._folder / f"{self.key}.json"
 
+    @classmethod
+    def of_open_pages(cls, root: Path) -> list[Values]:
+        """What the pages of the workspace at ``root`` that are open now have saved last."""
+        found = [_read(path) for path in cls._held if path.parent == root / "sessions"]
+        return [session.values for session in found if session is not None]
+
     def release(self) -> None:
         """Says that the page has been closed."""
         self._held.discard(self.path)
 
     def read(self) -> Session | None:
         """What was saved last before this page was opened, or None."""
-        try:
-            if self._before.stat().st_size > MOST_BYTES:
-                return None
-            return read_session(self._before.read_bytes())
-        except (OSError, DataError):
-            return None
+        return _read(self._before)
 
     def write(self, text: str) -> None:
         """Saves a session's text; the oldest sessions beyond a limit are forgotten. EngineError when it cannot."""
@@ -129,6 +130,15 @@ class Autosave:
             found = sorted(self._folder.glob("*.json"), key=os.path.getmtime, reverse=True)
             for path in found[KEPT:]:
                 path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Session | None:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return None
+        return read_session(path.read_bytes())
+    except (OSError, DataError):
+        return None
 
 
 def _short(name: Any) -> str:

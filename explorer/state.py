@@ -28,6 +28,9 @@ class ExplorerState(param.Parameterized):
     )
     map = param.String(default="", doc="Id of the map under Atlas that was chosen; empty for none.")
     colour = param.String(default="", doc="What its sites are to be coloured by; empty for what suits the map.")
+    experiment = param.Dict(
+        default={}, doc="What was opened and chosen under Experiment, as the JSON of an ``explorer.kept.Experiment``."
+    )
     site = param.String(default="", doc="Site id that the Context shows with its cluster and labels; empty for none.")
     shown = param.List(
         default=["model"], item_type=str, doc="What plots overlay: of 'model', 'selected', 'compared', 'measured'."

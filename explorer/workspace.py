@@ -1,6 +1,7 @@
 """The folder where the app keeps what it is given and what it makes.
 
     uploads/<id>/<name>      dropped files; the folder's name is generated, the file's is reduced to safe characters
+    measured/, experiments/  measured files that were opened, and what links say of them; see explorer.kept
     sets/<id>.parquet        imported sets, with their structures beside them
     runs/<id>/               run folders of the engine
     maps/<id>/atlas.parquet  maps of sets
@@ -85,13 +86,7 @@ class Workspace:
 
     def save_upload(self, name: str, content: bytes) -> Path:
         """Keeps a dropped file; DataError when it is empty or too large, RunError when it cannot be written."""
-        if not content:
-            raise DataError(f"{name}: the file is empty")
-        if len(content) > MAX_UPLOAD_MB * 1024**2:
-            raise DataError(
-                f"{name}: {len(content) / 1024**2:.0f} MB is more than a page takes ({MAX_UPLOAD_MB} MB); "
-                "use the command: rankaae import"
-            )
+        check_upload(name, content)
         path = self.root / "uploads" / new_id("upload") / safe_name(name)
         make_folder(path.parent)
         try:
@@ -104,6 +99,17 @@ class Workspace:
 def workspace_from_environment() -> Workspace:
     """The workspace that the environment names, or the one in the home folder."""
     return Workspace(Path(os.environ.get(VARIABLE) or Path.home() / ".rankaae-explorer").expanduser().resolve())
+
+
+def check_upload(name: str, content: bytes) -> None:
+    """DataError when a dropped file is empty or larger than a page takes."""
+    if not content:
+        raise DataError(f"{name}: the file is empty")
+    if len(content) > MAX_UPLOAD_MB * 1024**2:
+        raise DataError(
+            f"{name}: {len(content) / 1024**2:.0f} MB is more than a page takes ({MAX_UPLOAD_MB} MB); "
+            "use the command: rankaae import"
+        )
 
 
 def real_data_file() -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,12 +36,14 @@ def take_in(
     grid_ev: FloatArray,
     how: Preparation,
     *,
-    columns: Columns,
+    columns: Mapping[Path, Columns],
     references: Sequence[tuple[Path, str]] = (),
     simulated: Callable[[str], SpectraSet],
     series: str | None = None,
 ) -> Intake:
     """Reads and prepares ``files`` for a grid (m,); an empty ``how.element`` is found in the files or their energies.
+
+    ``columns`` says by file which column is what; those of files that are not in it are guessed.
 
     With ``references``, files with the material or site of the set ``simulated(element)`` that each is, the shift is
     the one that they ask for. ``series`` gives the values of a series as text, see ``given_series``; "" looks for them
@@ -51,7 +53,7 @@ def take_in(
     refused: list[str] = []
     for path in files:
         try:
-            measured += read_measured(path, columns, how.element or None)
+            measured += read_measured(path, columns.get(path), how.element or None)
         except DataError as error:
             refused.append(str(error))
     if not measured:
@@ -93,14 +95,14 @@ def _ordered(measured: Sequence[Measured], series: str | None) -> tuple[list[Mea
 
 
 def _aligned(
-    references: Sequence[tuple[Path, str]], how: Preparation, simulated: SpectraSet, columns: Columns
+    references: Sequence[tuple[Path, str]], how: Preparation, simulated: SpectraSet, columns: Mapping[Path, Columns]
 ) -> tuple[Preparation, list[str]]:
     """The preparation with the shift that references ask for, and lines that say so."""
     if how.shift_ev:
         raise ConfigError("references find the shift; give no shift beside them")
     pairs = []
     for path, material in references:
-        spectra = read_measured(path, columns, how.element)
+        spectra = read_measured(path, columns.get(path), how.element)
         if len(spectra) != 1:
             raise DataError(f"{path.name}: holds {len(spectra)} spectra; a reference is one")
         mine = (simulated.material_id == material) | (simulated.site_id == material)

@@ -86,12 +86,13 @@ def prepare(
         kind=None if kind is None else check_kind(kind),
         state=cast("State | None", state),
     )
+    aligned = [_reference(text) for text in align or ()]
     taken = take_in(
         files,
         target_grid,
         how,
-        columns=Columns.parse(columns or ""),
-        references=[_reference(text) for text in align or ()],
+        columns=dict.fromkeys([*files, *(path for path, _ in aligned)], Columns.parse(columns or "")),
+        references=aligned,
         simulated=lambda absorber: _simulated(model, references, absorber),
         series=None if series is None else "" if series == "names" else _series_text(series),
     )

@@ -84,7 +84,26 @@ def read_measured(path: Path, columns: Columns | None = None, element: str | Non
     return _read_text(path, columns, element)
 
 
-def _read_text(path: Path, columns: Columns, element: str | None) -> list[Measured]:
+def column_names(path: Path) -> tuple[str, ...]:
+    """What ``Columns`` can name in a file: columns or data sets, numbers where they have no names.
+
+    Files with the same names have the same layout. None for Athena projects, which say themselves what is what.
+    DataError for files that hold no columns.
+    """
+    check_file(path, MAX_BYTES)
+    with path.open("rb") as opened:
+        head = opened.read(len(HDF5_MAGIC))
+    if head == HDF5_MAGIC:
+        return tuple(_data_sets(path)[0])
+    if is_athena(path):
+        return ()
+    header, rows = _lines(path)
+    count = len(rows[0].split(_delimiter(rows[0])))
+    return tuple(_column_names(header, _declared(header), rows[0], count))
+
+
+def _lines(path: Path) -> tuple[list[str], list[str]]:
+    """The header and the rows of numbers of a file of text."""
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     header, rows = [], []
@@ -99,6 +118,11 @@ def _read_text(path: Path, columns: Columns, element: str | None) -> list[Measur
             raise DataError(f"{path.name}: {line[:40]!r} stands between the numbers")
     if not rows:
         raise DataError(f"{path.name}: no columns of numbers found")
+    return header, rows
+
+
+def _read_text(path: Path, columns: Columns, element: str | None) -> list[Measured]:
+    header, rows = _lines(path)
     table = _numbers(rows, path.name)
     declared = _declared(header)
     if columns == Columns() and table.shape[1] >= SERIES_COLUMNS and table[0, 0] == 0:
@@ -252,8 +276,8 @@ def _series(path: Path, table: FloatArray, element: str | None) -> list[Measured
     ]
 
 
-def _read_hdf5(path: Path, columns: Columns) -> Measured:
-    """Energy and absorption in an HDF5 file: data sets of equal length with fitting names, in NXdata or anywhere."""
+def _data_sets(path: Path) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, str]]:
+    """Every list of numbers in an HDF5 file by its path, and their units."""
     found: dict[str, npt.NDArray[np.float64]] = {}
     units: dict[str, str] = {}
 
@@ -272,6 +296,12 @@ def _read_hdf5(path: Path, columns: Columns) -> Measured:
             opened.visititems(visit)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise DataError(f"{path.name}: not a readable HDF5 file ({' '.join(str(error).split())[:120]})") from error
+    return found, units
+
+
+def _read_hdf5(path: Path, columns: Columns) -> Measured:
+    """Energy and absorption in an HDF5 file: data sets of equal length with fitting names, in NXdata or anywhere."""
+    found, units = _data_sets(path)
     paths = list(found)
     short = [name.rsplit("/", 1)[-1] for name in paths]
 

@@ -11,19 +11,22 @@ from explorer.messages import as_html
 from explorer.views.style import TABLE_STYLE
 from explorer.workspace import MAX_UPLOAD_MB
 
+ARRIVED = '.filepond--item[data-filepond-item-state="processing-complete"] {display: none}'
+
 
 def fresh_drop_zone(hint: str, dropped: Callable[[Any], None], *, multiple: bool = False) -> list[pn.viewable.Viewable]:
     """A new drop zone that calls ``dropped`` with the change of its value, and the ``hint`` below it.
 
     One for a single file is wanted anew after every drop, as the widget cannot be emptied from here; one for
-    ``multiple`` files lists them, and its value follows when some are taken away.
+    ``multiple`` files shows those that are on their way or were refused, and no longer those that have arrived.
     """
     zone = pn.widgets.FileDropper(
         max_file_size=f"{MAX_UPLOAD_MB}MB",
         chunk_size=4_000_000,
         previews=[],
         multiple=multiple,
-        height=200 if multiple else 82,
+        height=110 if multiple else 82,
+        stylesheets=[ARRIVED] if multiple else [],
         sizing_mode="stretch_width",
         styles={"border": "1px dashed rgba(128, 128, 128, 0.7)", "border-radius": "4px"},
     )

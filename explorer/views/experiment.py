@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,31 +14,27 @@ import panel as pn
 import panel_material_ui as pmui
 
 from engine.experiment.explaining import Moves, explain
-from engine.experiment.intake import Intake, take_in
+from engine.experiment.intake import Intake
 from engine.experiment.measured import KINDS
 from engine.experiment.normalising import E0_RULES
 from engine.model.run import Run
 from explorer.components.member import Member
 from explorer.jobs import JobStore
+from explorer.kept import MOST_COMPONENTS, Experiment, prepare_kept, read_experiment
 from explorer.measurement import Chosen, Corrections, Laboratory, Predicted, export_csv, series_of
 from explorer.messages import as_html, message_of
 from explorer.plots.experiment import order_of
 from explorer.state import ExplorerState
 from explorer.views import experiment_panels as panels
 from explorer.views.drawing import Drawing
-from explorer.views.dropping import fresh_drop_zone
 from explorer.views.latent import Opened, OpenMember
+from explorer.views.measured_files import MeasuredFilesView
 from explorer.views.notices import Notices
 from explorer.views.style import TABLE_STYLE
-from explorer.workspace import MAX_UPLOAD_MB
 
 T = TypeVar("T")
 SPECTRA, AXES, PREDICTIONS, RECONSTRUCTION, MAP = "Spectra", "Axes", "Predictions", "Reconstruction", "Domain map"
 SECTIONS = [SPECTRA, AXES, PREDICTIONS, RECONSTRUCTION, MAP]
-ACCEPTED = (
-    f"XDI, columns of text or CSV, a table of a series, Athena projects (.prj), HDF5; up to {MAX_UPLOAD_MB} MB each. "
-    "Take a file away with its ×."
-)
 NO_MODEL = "No model is open. Train one, or choose one above: measured spectra are prepared for its energies."
 NOTHING = (
     "Drop measured spectra at the left: they are checked, normalised and brought to the energies of the open model."
@@ -44,12 +42,15 @@ NOTHING = (
 GUESSED = "as found"
 FROM_FILES, FROM_NAMES, GIVEN = "as files hold it", "numbers in names", "values below"
 LEFT_WIDTH = 330
-COMPONENTS, MOST_COMPONENTS = 3, 8
+COMPONENTS = 3
 ONE_LINE = {"& .MuiToggleButton-root": {"whiteSpace": "nowrap", "px": "8px"}}
 
 
 class ExperimentView(pn.viewable.Viewer):
-    """Shows measured spectra in the light of ``state.member`` of ``state.run``; sets ``state.measured``."""
+    """Shows ``state.experiment`` in the light of ``state.member`` of ``state.run``; sets ``state.measured``.
+
+    What is said here goes to ``state.experiment``, and what that says is done, whoever has said it.
+    """
 
     def __init__(
         self,
@@ -66,12 +67,13 @@ class ExperimentView(pn.viewable.Viewer):
         self._active = False
         self._opened: tuple[str, int] | None = None
         self._member: Member | None = None
-        self._files: dict[str, Path] = {}
-        self._kept: dict[str, bytes | str] = {}
+        self._experiment = Experiment()
+        self._following = False
         self._asked = 0
         self._counts = ""
         self.seen: panels.Seen | None = None
         self._moves: tuple[panels.Seen, Moves] | None = None
+        self.files = MeasuredFilesView(state, store, notices, laboratory)
         self._build_corrections()
         self._model = _words("")
         self._said = _words("")
@@ -111,7 +113,7 @@ class ExperimentView(pn.viewable.Viewer):
         )
         left = pmui.Column(
             self._model,
-            *fresh_drop_zone(ACCEPTED, self._dropped, multiple=True),
+            self.files,
             self._said,
             self._corrections,
             width=LEFT_WIDTH,
@@ -123,6 +125,8 @@ class ExperimentView(pn.viewable.Viewer):
         self._sections.param.watch(lambda _: self._show(), "value")
         self._choice.param.watch(self._choose, "value")
         state.param.watch(lambda *_: self._reopen(), ["run", "member"])
+        state.param.watch(lambda *_: self._follow(), "experiment")
+        self._follow()
 
     def __panel__(self) -> pmui.Row:
         return self._layout
@@ -130,7 +134,6 @@ class ExperimentView(pn.viewable.Viewer):
     def _build_corrections(self) -> None:
         common: dict[str, Any] = {"size": "small", "sizing_mode": "stretch_width"}
         self._element = pmui.TextInput(label="Absorber", placeholder="as the model or the files say", **common)
-        self._columns = pmui.TextInput(label="Columns", placeholder="energy=1,i0=2,transmission=3", **common)
         self._kind = pmui.Select(label="Measured in", options=[GUESSED, *KINDS[:3]], value=GUESSED, **common)
         self._was = pmui.Select(label="Was", options=[GUESSED, "raw", "normalised"], value=GUESSED, **common)
         self._e0 = pmui.TextInput(label=f"E₀: {', '.join(E0_RULES)} or eV", value=E0_RULES[0], **common)
@@ -146,16 +149,18 @@ class ExperimentView(pn.viewable.Viewer):
             label="Values", placeholder="one per line, or: name value", rows=4, visible=False, **common
         )
         self._corrections = pmui.Accordion(
-            ("Read as", pmui.Column(self._element, self._columns, self._kind, margin=0)),
+            ("Columns", self.files.columns),
+            ("Read as", pmui.Column(self._element, self._kind, margin=0)),
             ("Normalised by", pmui.Column(self._was, self._e0, self._pre, self._post, margin=0)),
             ("Energies shifted by", pmui.Column(self._shift, self._reference, self._material, margin=0)),
             ("Series", pmui.Column(self._order, self._values, margin=0)),
+            ("Files kept", self.files.keeping),
             title_variant="subtitle2",
             disable_gutters=True,
             sizing_mode="stretch_width",
             margin=(4, 0),
         )
-        fields = (self._element, self._columns, self._kind, self._was, self._e0, self._pre, self._post, self._shift,
+        fields = (self._element, self._kind, self._was, self._e0, self._pre, self._post, self._shift,
                   self._reference, self._material, self._order, self._values)  # fmt: skip
         for field in fields:
             field.param.watch(lambda _: self._corrected(), "value")
@@ -191,40 +196,70 @@ class ExperimentView(pn.viewable.Viewer):
             )
             self._prepare()
 
-    # files and corrections
-
-    def _dropped(self, event: Any) -> None:
-        """Takes over what the zone holds now: new files are kept, those taken away are left out."""
-        with self._notices.guard():
-            for name, content in event.new.items():
-                if self._kept.get(name) is not content:
-                    data = content if isinstance(content, bytes) else content.encode()
-                    self._files[name] = self._store.workspace.save_upload(name, data)
-                    self._kept[name] = content
-        for name in [name for name in self._kept if name not in event.new]:
-            del self._kept[name], self._files[name]
-        chosen = self._reference.value
-        self._reference.param.update(options=["none", *self._files], value=chosen if chosen in self._files else "none")
-        self._prepare()
+    # what is said, here or by undo, a link or a session
 
     def _corrected(self) -> None:
         self._values.visible = self._order.value == GIVEN
-        self._prepare()
+        if self._following:
+            return
+        self._tell(replace(self._now(), said=self._said_by_user(), components=0, basis=""))
+
+    def _now(self) -> Experiment:
+        return read_experiment(self._state.experiment)[0]
+
+    def _tell(self, now: Experiment) -> None:
+        with self._notices.guard():
+            self._state.experiment = now.to_json()
+
+    def _follow(self) -> None:
+        """Does what has changed in the state."""
+        before, now = self._experiment, self._now()
+        if now == before:
+            return
+        self._experiment = now
+        self._fill_in(now)
+        if (now.files, now.said) != (before.files, before.said):
+            self._prepare()
+            return
+        if now.chosen != before.chosen:
+            self._choose_named()
+        if (now.components, now.basis) != (before.components, before.basis):
+            self._map_again()
+
+    def _fill_in(self, now: Experiment) -> None:
+        """Puts what was said into the fields, where these do not say it already."""
+        said, names = now.said, [file.name for file in now.files]
+        with self._quietly():
+            self._reference.param.update(options=["none", *names], value=said.reference or "none")
+            if self._said_by_user() != said:
+                self._element.value, self._e0.value, self._shift.value = said.element, said.e0, said.shift_ev
+                self._kind.value, self._was.value = said.kind or GUESSED, said.state or GUESSED
+                self._pre.value, self._post.value, self._material.value = said.pre, said.post, said.material
+                self._order.value = FROM_FILES if said.series is None else GIVEN if said.series else FROM_NAMES
+                self._values.value = said.series or ""
+            if now.components:
+                self._components.value, self._basis.value = now.components, now.basis
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Fields that are set within say nothing to the state."""
+        self._following = True
+        try:
+            yield
+        finally:
+            self._following = False
 
     def _said_by_user(self) -> Corrections:
-        reference = self._reference.value
-        aligned = reference if reference in self._files and self._material.value.strip() else ""
         series = {FROM_FILES: None, FROM_NAMES: "", GIVEN: self._values.value.strip() or None}
         return Corrections(
             element=self._element.value.strip(),
-            columns=self._columns.value,
             kind="" if self._kind.value == GUESSED else self._kind.value,
             state="" if self._was.value == GUESSED else self._was.value,
             e0=self._e0.value.strip() or E0_RULES[0],
-            pre=self._pre.value,
-            post=self._post.value,
-            shift_ev=self._shift.value,
-            reference=aligned,
+            pre=self._pre.value.strip(),
+            post=self._post.value.strip(),
+            shift_ev=self._shift.value.strip(),
+            reference="" if self._reference.value == "none" else self._reference.value,
             material=self._material.value.strip(),
             series=series[self._order.value],
         )
@@ -235,22 +270,18 @@ class ExperimentView(pn.viewable.Viewer):
         """Reads and prepares all files anew, then predicts; what was asked before counts no more."""
         self._asked += 1
         self._counts, self.seen = "", None
-        if not self._files or self._member is None:
+        experiment, workspace = self._experiment, self._store.workspace
+        if not experiment.files or self._member is None:
             self._drawing.change("experiment", self._clear)
             return
         with self._notices.guard():
-            said, folder = self._said_by_user(), self._folder()
-            files, grid = list(self._files.values()), self._member.model.energy_ev
-            how, columns = said.preparation(str(Run(folder).data().get("element") or "")), said.read_columns()
-            references = [(self._files[said.reference], said.material)] if said.reference else []
-
-            def work() -> Intake:
-                return take_in(
-                    files, grid, how, columns=columns, references=references,
-                    simulated=lambda _: Run(folder).spectra(), series=said.series,
-                )  # fmt: skip
-
-            self._ask(f"Preparing {len(files)} file{'s' if len(files) > 1 else ''} …", work, self._take_intake)
+            run, grid, count = Run(self._folder()), self._member.model.energy_ev, len(experiment.files)
+            element = str(run.data().get("element") or "")
+            self._ask(
+                f"Preparing {count} file{'s' if count > 1 else ''} …",
+                lambda: prepare_kept(workspace, experiment, grid, element, lambda _: run.spectra()),
+                self._take_intake,
+            )
 
     def _ask(self, words: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
         """Does ``work`` beside the page's events; ``then`` takes it unless something else was asked in the meantime."""
@@ -269,7 +300,7 @@ class ExperimentView(pn.viewable.Viewer):
                 if self.seen is None:
                     self._drawing.change("experiment", self._hide)
                 return
-            self._drawing.change("experiment", lambda: then(found))
+            self._drawing.change("experiment", lambda: then(found) if asked == self._asked else None)
 
         self._laboratory.beside(work, take)
 
@@ -277,9 +308,10 @@ class ExperimentView(pn.viewable.Viewer):
         assert self._member is not None
         names = [one.measured.name for one in intake.prepared]
         order = order_of(names, series_of(intake))
-        chosen = self._choice.value if self._choice.value in names else names[0]
+        chosen = self._experiment.chosen if self._experiment.chosen in names else names[0]
         self.seen = panels.Seen(intake, self._member, order, names.index(chosen))
-        self._choice.param.update(options=names, value=chosen)
+        with self._quietly():
+            self._choice.param.update(options=names, value=chosen)
         self._empty.visible, self._found.visible = False, True
         self._counts = f"<p>{len(names)} spectra prepared, {len(intake.refused)} refused.</p>"
         self._tell_state()
@@ -293,24 +325,37 @@ class ExperimentView(pn.viewable.Viewer):
 
     def _take_prediction(self, predicted: Predicted) -> None:
         self._change(predicted=predicted)
+        if self._experiment.components:
+            self._make_map(self._experiment.components, self._experiment.basis)
+
+    def _map_again(self) -> None:
+        """The map that the state says, or none, once there are predictions."""
+        if self.seen is not None and self.seen.predicted is not None:
+            self._asked += 1
+            self._change(mapping=None, mapped=None)
+            if self._experiment.components:
+                self._make_map(self._experiment.components, self._experiment.basis)
 
     def _begin_map(self) -> None:
+        self._make_map(int(self._components.value), self._basis.value.strip())
+
+    def _make_map(self, components: int, basis: str) -> None:
         seen = self.seen
         if seen is None or seen.predicted is None:
             return
         folder, member, mu, grid = self._folder(), self._state.member, seen.mu, seen.member.model.energy_ev
-        sites = [part.strip() for part in self._basis.value.split(",") if part.strip()]
-        components = int(self._components.value)
+        sites = [part.strip() for part in basis.split(",") if part.strip()]
 
         def work() -> tuple[Any, Predicted]:
             mapping = self._laboratory.map_series(folder, mu, grid, components, sites)
             return mapping, self._laboratory.predict(folder, member, mapping.found.mapped)
 
-        self._ask(
-            "Mapping from 100 starts; this takes some seconds …",
-            work,
-            lambda both: self._change(mapping=both[0], mapped=both[1]),
-        )
+        def take(both: tuple[Any, Predicted]) -> None:
+            self._experiment = replace(self._experiment, components=components, basis=basis)
+            self._tell(self._experiment)
+            self._change(mapping=both[0], mapped=both[1])
+
+        self._ask("Mapping from 100 starts; this takes some seconds …", work, take)
 
     def _change(self, **now: Any) -> None:
         """Shows what is known now."""
@@ -331,11 +376,23 @@ class ExperimentView(pn.viewable.Viewer):
     # what is shown
 
     def _choose(self, event: Any) -> None:
-        if self.seen is not None and event.new in self.seen.order.names:
-            at = self.seen.order.names.index(event.new)
-            if at != self.seen.chosen:
-                self._drawing.change("experiment", lambda: self._change(chosen=at))
-                self._drawing.change("measured", self._tell_state)
+        """A person has chosen a spectrum."""
+        seen = self.seen
+        if seen is not None and not self._following and event.new in seen.order.names:
+            self._tell(replace(self._now(), chosen=event.new))
+
+    def _choose_named(self) -> None:
+        """Shows the spectrum that the state names, or the first."""
+        seen = self.seen
+        if seen is None:
+            return
+        names = seen.order.names
+        at = names.index(self._experiment.chosen) if self._experiment.chosen in names else 0
+        with self._quietly():
+            self._choice.value = names[at]
+        if at != seen.chosen:
+            self._drawing.change("chosen", lambda: self._change(chosen=at))
+            self._drawing.change("measured", self._tell_state)
 
     def _tell_state(self) -> None:
         seen = self.seen

@@ -25,7 +25,6 @@ from engine.experiment.calibration import Predictor, coverage_on, fit_predictor
 from engine.experiment.intake import Intake, take_in
 from engine.experiment.prediction import MEASURES
 from engine.experiment.preparing import Preparation
-from engine.experiment.reading import Columns
 from engine.model.latent_model import load_member
 from engine.model.run import Run
 from tests.benchmarks.train_quality import REAL_DATA
@@ -137,7 +136,7 @@ def report(run: Run, element: str) -> pd.DataFrame:
         print(f"  the set has none of {', '.join(names)}: energies are not shifted")
     files = [path for one in COMPOUNDS[element] for path in sorted(XDI.glob(f"{one.files}*"))]
     taken = take_in(
-        files, member.energy_ev, Preparation(element), columns=Columns(), simulated=lambda _: spectra,
+        files, member.energy_ev, Preparation(element), columns={}, simulated=lambda _: spectra,
         references=[(XDI / file, name) for name in known[:1]],
     )  # fmt: skip
     for line in [*taken.notes, *(f"refused: {reason}" for reason in taken.refused)]:

@@ -146,7 +146,7 @@ def prepared(grid_ev: Array, shift_ev: float) -> Intake:
     def nothing(_: str) -> SpectraSet:
         raise AssertionError("no reference is aligned here")
 
-    return take_in([FILM], grid_ev, Preparation("Ti", shift_ev=shift_ev), columns=Columns(), simulated=nothing)
+    return take_in([FILM], grid_ev, Preparation("Ti", shift_ev=shift_ev), columns={}, simulated=nothing)
 
 
 def film(predictor: Predictor, taken: Intake, maps: dict[str, SeriesMap]) -> Film:

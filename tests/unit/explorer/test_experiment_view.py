@@ -18,6 +18,7 @@ from engine.experiment.mixtures import SeriesMap
 from engine.experiment.prediction import MEASURES, Calibrated, Prediction
 from explorer.components.member import Axis, Member
 from explorer.jobs import JobStore
+from explorer.kept import kept_files
 from explorer.library import Library
 from explorer.measurement import Corrections, Predicted
 from explorer.plots.experiment import order_of, prediction_grid
@@ -124,7 +125,12 @@ def view(tmp_path: Path, state: ExplorerState) -> ExperimentView:
 
 
 def drop(view: ExperimentView, files: dict[str, bytes]) -> None:
-    view._dropped(SimpleNamespace(new=files))
+    view.files._dropped(SimpleNamespace(new=dict(files)))
+
+
+def take_away(view: ExperimentView, name: str) -> None:
+    view.files._file.value = name
+    view.files._away.clicks += 1
 
 
 def test_files_are_prepared_predicted_and_taken_away_again(view: ExperimentView, state: ExplorerState) -> None:
@@ -142,7 +148,11 @@ def test_files_are_prepared_predicted_and_taken_away_again(view: ExperimentView,
     for section in SECTIONS:
         view._sections.value = section
         assert view._place.objects
-    drop(view, {})
+    take_away(view, "c.dat")
+    assert view.seen.order.names == ("a_0.1",)
+    assert view.seen.intake.refused
+    for name in ("a_0.1.dat", "b.dat"):
+        take_away(view, name)
     assert view.seen is None
     assert state.measured is None
 
@@ -159,11 +169,18 @@ def test_what_the_user_says_is_used_and_what_cannot_be_used_is_told(view: Experi
     assert "E0 is 9999 eV" in view._said.object
     view._e0.value = "8991"
     assert {one.normalised.e0_rule for one in view.seen.intake.prepared} == {"chosen"}
-    view._columns.value = "energy=9"
+    view.files._columns.value = "energy=9"
+    assert "a_10K.dat: no column '9' for energy" in view.seen.intake.refused[0]
+    assert len(view.seen.intake.prepared) == 2
+    view.files._alike.clicks += 1
     assert "no column &#x27;9&#x27; for energy" in view._said.object
     assert view.seen is None
     assert not view._found.visible
-    view._columns.value = ""
+    view.files._columns.value = ""
+    view.files._alike.clicks += 1
+    view._pre.value = "-30,-150"
+    assert "must be below" in view._notices._column.objects[0].objects[0].object
+    assert "pre" not in view._state.experiment["said"]
     view._sections.value = MAP
     view._begin_map()
     assert "3 components for 3 spectra" in view._said.object
@@ -228,3 +245,93 @@ def test_the_overlay_waits_for_a_measured_spectrum(view: ExperimentView, state: 
     assert not overlays._boxes["measured"].disabled
     overlays._boxes["measured"].value = True
     assert "measured" in state.shown
+
+
+def test_a_visit_later_finds_the_same_and_undo_and_sessions_are_followed(
+    view: ExperimentView, state: ExplorerState, tmp_path: Path
+) -> None:
+    drop(view, {f"a_{i}0K.dat": measured(0.1 * i) for i in (1, 2, 4)})
+    view._order.value = "numbers in names"
+    view._shift.value = "1.5"
+    view._choice.value = "a_40K"
+    before, told = view.seen, state.experiment
+    assert before is not None
+    assert told["chosen"] == "a_40K"
+    assert told["said"] == {"shift_ev": "1.5", "series": ""}
+
+    later = ExplorerState(run="made", runs={"made": "made"}, experiment=told)
+    found = ExperimentView(later, view._store, view._notices, view._drawing, Lab(), lambda *_: None)
+    assert found.seen is None  # not in view yet
+    later.experiment = {**told, "chosen": "a_20K"}
+    found._open_member = lambda run, place, then: then(lambda: member())
+    found.activate()
+    assert found.seen is not None
+    assert found.seen.chosen == 1
+    assert (found._shift.value, found._order.value, found._choice.value) == ("1.5", "numbers in names", "a_20K")
+    np.testing.assert_array_equal(found.seen.mu, before.mu)
+    np.testing.assert_array_equal(found.seen.before.latent, before.before.latent)
+    assert later.experiment == {**told, "chosen": "a_20K"}
+
+    state.experiment = {**told, "chosen": ""}
+    assert view.seen is not None
+    assert (view.seen.chosen, view._choice.value, state.measured.name) == (0, "a_10K", "a_10K")
+    assert state.experiment["chosen"] == ""
+    state.experiment = {"files": told["files"][:1]}
+    assert view.seen.order.names == ("a_10K",)
+    assert view._shift.value == ""
+    state.experiment = {}
+    assert view.seen is None
+    assert view._notices._column.objects == []
+
+
+def test_a_map_that_was_made_is_made_again(view: ExperimentView, state: ExplorerState) -> None:
+    drop(view, {f"a_{i}0K.dat": measured(0.1 * i) for i in (1, 2, 4)})
+    state.experiment = {**state.experiment, "components": 2, "basis": "m-1, m-2"}
+    assert view._laboratory.mapped == [(2, ["m-1", "m-2"])]
+    assert (view._components.value, view._basis.value) == (2, "m-1, m-2")
+    view._shift.value = "1"
+    assert "components" not in state.experiment
+    assert len(view._laboratory.mapped) == 1
+
+
+def test_columns_are_said_of_one_file_and_used_for_those_of_its_layout(
+    view: ExperimentView, state: ExplorerState
+) -> None:
+    plain = b"\n".join(line for line in measured(0.2).splitlines()[1:])
+    drop(view, {"a.dat": plain, "b.dat": plain + b"\n", "c.dat": measured(0.4)})
+    files = view.files
+    assert "It has: 1, 2." in files._words.object
+    assert not files._alike.visible
+    files._columns.value = "energy=1, mu=2"
+    assert [f.get("columns", "") for f in state.experiment["files"]] == ["energy=1, mu=2", "", ""]
+    assert files._alike.label == "Use for 1 other of this layout"
+    files._alike.clicks += 1
+    assert [f.get("columns", "") for f in state.experiment["files"]] == ["energy=1, mu=2", "energy=1, mu=2", ""]
+    assert not files._alike.visible
+    files._file.value = "c.dat"
+    assert "It has: energy, mu." in files._words.object
+    assert files._columns.value == ""
+    files._columns.value = "colour=1"
+    assert "file c.dat: columns: &#x27;colour=1&#x27;" in view._notices._column.objects[0].objects[0].object
+    assert len(state.experiment["files"]) == 3
+    drop(view, {"a.dat": measured(0.6)})
+    assert view.seen.intake.refused == ()
+    assert state.experiment["files"][0]["columns"] == "energy=1, mu=2"
+
+
+def test_forgetting_asks_first_and_says_what_is_gone(view: ExperimentView, state: ExplorerState) -> None:
+    files = view.files
+    drop(view, {"a.dat": measured(0.2), "<b>.dat": measured(0.4)})
+    files._forget.clicks += 1
+    assert "nothing to forget" in files._kept.object
+    take_away(view, "<b>.dat")
+    files._forget.clicks += 1
+    assert "1 measured file (6 kB) open on no page: b_.dat. Sessions, links" in files._kept.object
+    assert files._question.visible
+    files._no.clicks += 1
+    assert not files._question.visible
+    files._forget.clicks += 1
+    files._yes.clicks += 1
+    assert "Forgot 1 measured file (6 kB): b_.dat" in view._notices._column.objects[0].objects[0].object
+    assert [path.name for path, _ in kept_files(view._store.workspace)] == ["a.dat"]
+    assert view.seen.order.names == ("a",)

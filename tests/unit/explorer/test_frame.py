@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -18,8 +19,9 @@ from engine.model.training import train
 from explorer.app import Explorer
 from explorer.frame import run_code, set_code
 from explorer.jobs import Job, JobStore, Status
+from explorer.kept import Experiment, keep, kept_path
 from explorer.library import Library
-from explorer.measurement import Chosen
+from explorer.measurement import Corrections
 from explorer.session_file import Autosave
 from explorer.state import ExplorerState
 from explorer.turns import next_turn
@@ -251,21 +253,31 @@ def test_a_report_goes_to_the_page_that_asked_for_it(
     assert "Report of made failed: no set" in made.notices._column.objects[0].objects[0].object
 
 
-def test_a_session_names_the_measured_spectrum_that_went_with_its_page(
+def test_measured_files_come_back_by_undo_link_and_session_and_are_named_where_they_are_not(
     session: tuple[Explorer, Turns, list[Any]],
 ) -> None:
-    made, turns, _ = session
-    grid = made.state.spectra.energy_ev
-    made.state.measured = Chosen("foil.xdi", grid, grid * 0)
-    made.state.colour = "Element"
+    made, turns, sent = session
+    foil = keep(made.store.workspace, "foil <b>.xdi", b"# energy mu")
+    opened = Experiment((foil,), Corrections(shift_ev="-1.5"), components=3, chosen="foil").to_json()
+    made.state.experiment = opened
     turns.turn()
-    text = made.frame._session_text()
-    assert json.loads(text)["state"]["measured"] == "foil.xdi"
     ask(made, do="undo")
-    assert made.state.colour == ""
+    assert made.state.experiment == {}
+    ask(made, do="redo")
+    assert made.state.experiment == opened
+    ask(made, do="share")
+    [name] = parse_qs(sent[-1]["link"])["measured"]
+    made.state.experiment = {}
+    assert made.frame.apply({"experiment": name}) == []
+    assert made.state.experiment == opened
+    text = made.frame._session_text()
+    assert json.loads(text)["state"]["experiment"] == opened
+    assert made.frame.apply({"experiment": {}}) == []
     ask(made, do="open", text=text)
-    assert made.state.colour == "Element"
+    assert made.state.experiment == opened
     assert made.notices._column.objects == []
-    made.state.measured = None
+    kept_path(made.store.workspace, foil).unlink()
     ask(made, do="open", text=text)
-    assert "measured spectrum = foil.xdi: its file is not kept" in made.notices._column.objects[0].objects[0].object
+    assert made.state.experiment == {"said": {"shift_ev": "-1.5"}, "chosen": "foil"}
+    words = made.notices._column.objects[0].objects[0].object
+    assert "measured spectra: not in this workspace: foil &lt;b&gt;.xdi, nor the domain map" in words

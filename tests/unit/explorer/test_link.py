@@ -14,12 +14,19 @@ from explorer.link import query_of, values_of
 from explorer.restoring import Known, place, within
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def brought_back(given: Any) -> tuple[dict[str, Any], list[str]]:
+    """A workspace that has one experiment."""
+    return ({"chosen": "foil"}, []) if given == "0f" * 16 else ({}, [f"{given} is not here"])
+
+
 KNOWN = Known(
-    {"one", "embedded:a:Cu"}, {"run-1"}, {"map-1"}, "now.xdi", ("Data", "Latent"), lambda run: 2, lambda run: 3
+    {"one", "embedded:a:Cu"}, {"run-1"}, {"map-1"}, ("Data", "Latent"), lambda run: 2, lambda run: 3, brought_back
 )
 FULL = {"dataset": "one", "run": "run-1", "member": 1, "tab": "Latent", "latent": [0.5, -1.25, 0.0],
         "descriptors": ["OS", "a,b & c=d", HOSTILE], "columns": ["run-1/0", "run-1/1"],
-        "map": "map-1", "colour": "Model axis: OS"}  # fmt: skip
+        "map": "map-1", "colour": "Model axis: OS", "experiment": "0f" * 16}  # fmt: skip
 
 
 def arguments(query: str) -> dict[str, list[bytes]]:
@@ -102,14 +109,11 @@ def test_a_bad_value_does_not_take_the_others_along(bad: dict[str, Any], lost: s
     assert len(notes) == len(lost)
 
 
-def test_a_measured_spectrum_that_went_with_its_page_is_named() -> None:
-    for name in ("", "now.xdi"):
-        assert place({"measured": name}, KNOWN, "") == ({}, [])
-    taken, [note] = place({"measured": HOSTILE}, KNOWN, "")
-    assert taken == {}
-    assert note.startswith(f"measured spectrum = {HOSTILE}: ")
-    assert "drop it again under Experiment" in note
-    assert len(place({"measured": {"a": 1}}, KNOWN, "")[1]) == 1
+def test_measured_spectra_that_are_not_here_are_named() -> None:
+    assert place({"experiment": "0f" * 16}, KNOWN, "") == ({"experiment": {"chosen": "foil"}}, [])
+    taken, notes = place({"experiment": HOSTILE}, KNOWN, "")
+    assert taken == {"experiment": {}}
+    assert notes == [f"measured spectra: {HOSTILE} is not here"]
 
 
 def test_member_and_point_go_with_the_model_in_view_when_none_is_named() -> None:
