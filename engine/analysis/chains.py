@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.analysis.descriptor_correlation import PAPER_SETS
+
 MOST_CHAINS = 40
 MOST_SEARCHED = 4000
 
@@ -50,6 +52,19 @@ def find_chains(descriptor_sets: Sequence[Collection[str]]) -> list[Chain]:
         paths.sort(key=lambda path: (-len(path), [place[names] for names in path]))
         found += [_chain(kind, path, place) for path in paths[:MOST_CHAINS]]
     return found
+
+
+def where_it_began(descriptor_sets: Sequence[Collection[str]]) -> int:
+    """Place of the set that the first one in the list was developed from; 0 where the list does not have it.
+
+    The paper's initial set (Fig. 6b) if it is there; else where the longest chain that the first set is in begins,
+    one of swaps before one of additions.
+    """
+    sets, initial = [frozenset(names) for names in descriptor_sets], frozenset(PAPER_SETS["initial"])
+    if initial in sets:
+        return sets.index(initial)
+    chains = [chain for chain in find_chains(descriptor_sets) if 0 in chain.models]
+    return min(chains, key=lambda chain: chain.kind != "swap").models[0] if chains else 0
 
 
 def _adds(path: Path) -> bool:

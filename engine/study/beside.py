@@ -1,4 +1,4 @@
-"""A run beside others in its report: one descriptor across elements, and chains of descriptor sets."""
+"""A run beside others in its report: where it began, one descriptor across elements, chains of descriptor sets."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from engine.analysis.chains import Chain, find_chains
+from engine.analysis.chains import Chain, find_chains, where_it_began
 from engine.errors import RunError
 from engine.model.examine import examine_trends
 from engine.model.run import Run
-from engine.study.page import figures_with, table
-from engine.study.svg import Curve, line_figure
+from engine.study.page import axis_title, figures_with, section, table
+from engine.study.svg import CHANGE, Curve, line_figure, traversal_figure
 from engine.study.sweep import step_of
 
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C6D31", "#999999")
+FIRST, ELEMENTS = "Trends of the first descriptors", "Across elements"
+CHAINS = {"add": "Descriptors added one by one (Fig. S4)", "swap": "Descriptors swapped one by one (Fig. S3)"}
 
 
 def runs_in(paths: Sequence[Path], run: Run) -> list[Run]:
@@ -27,6 +29,23 @@ def runs_in(paths: Sequence[Path], run: Run) -> list[Run]:
             raise RunError(f"{path}: neither a finished run folder nor a folder of such")
         found |= {one.path.resolve(): one for one in finished if one.path.resolve() != run.path.resolve()}
     return list(found.values())
+
+
+def first_section(run: Run, others: Sequence[Run]) -> str:
+    """Traversals for the descriptors that the run's were developed from, in the form of Fig. 6b."""
+    alike = _alike(run, others)
+    place = where_it_began([one.config().descriptors for one in alike])
+    if not place:
+        return ""
+    first = alike[place]
+    scores = first.scores().iloc[first.selected()].to_dict()
+    traversals = examine_trends(first, first.selected()).traversals
+    figures = [traversal_figure(axis_title(axis, scores), one) for axis, one in traversals.items()]
+    text = (
+        f"The run {first.path.resolve().name} on the same set, whose descriptors were changed into those above: from "
+        "the 5th percentile of an axis (blue) to the 95th (orange), selected member (the form of Fig. 6b)."
+    )
+    return section(FIRST, text, figures)
 
 
 def elements_section(run: Run, others: Sequence[Run]) -> str:
@@ -46,28 +65,32 @@ def elements_section(run: Run, others: Sequence[Run]) -> str:
             for element, trend in shown.items()
         ]
         own = next(iter(across.values()))
-        figures.append(line_figure(name, ("Energy − E₀ (eV)", "Δμ"), own, curves))
+        figures.append(line_figure(name, ("Energy − E₀ (eV)", CHANGE), own, curves))
     keys = ", ".join(
         f'<span style="color:{color[element]}">■</span> {escape(element)} (E₀ {trends[element].edge_ev:.1f} eV, '
         f"{escape(trends[element].edge_rule)})"
         for element in ordered
     )
     text = "Differentials of the selected members, each from its own edge E₀ (the form of Fig. 8)."
-    return f"<h2>Across elements</h2><p>{keys}</p>{figures_with(text, figures)}"
+    return f"<h2>{ELEMENTS}</h2><p>{keys}</p>{figures_with(text, figures)}"
 
 
 def chains_section(run: Run, others: Sequence[Run]) -> str:
     """The longest chains that the run is part of: descriptors added (Fig. S4) or swapped (Fig. S3) one by one."""
-    key = run.data()["hash"]
-    alike = [run, *(one for one in others if one.data()["hash"] == key and one.config().preset == run.config().preset)]
+    alike = _alike(run, others)
     chains = [chain for chain in find_chains([one.config().descriptors for one in alike]) if 0 in chain.models]
-    titles = {"add": "Descriptors added one by one (Fig. S4)", "swap": "Descriptors swapped one by one (Fig. S3)"}
     parts = []
-    for kind, title in titles.items():
+    for kind, title in CHAINS.items():
         chosen = next((chain for chain in chains if chain.kind == kind), None)
         if chosen is not None:
             parts.append(f"<h2>{title}</h2>{_chain_table(chosen, alike)}")
     return "".join(parts)
+
+
+def _alike(run: Run, others: Sequence[Run]) -> list[Run]:
+    """The run, and those of the others that were trained on its set with its preset."""
+    key, preset = run.data()["hash"], run.config().preset
+    return [run, *(one for one in others if one.data()["hash"] == key and one.config().preset == preset)]
 
 
 def _chain_table(chain: Chain, runs: Sequence[Run]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 
@@ -30,3 +30,8 @@ def table(rows: Sequence[Sequence[str]], *, head: bool = True, chosen: int = -1)
 def number(value: float | None) -> str:
     """Four digits after the point; a dash where there is no number."""
     return "–" if value is None else f"{value:.4f}"
+
+
+def axis_title(axis: str, scores: Mapping[str, float]) -> str:
+    """The name of an axis and, by a member's row of the score table, how well it follows its descriptor."""
+    return f"{axis}, |SRCC| {scores[f'{axis} srcc']:.3f}" if f"{axis} srcc" in scores else axis

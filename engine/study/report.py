@@ -18,6 +18,7 @@ import numpy as np
 
 from engine import __version__
 from engine.analysis.comparison import amplitude
+from engine.analysis.descriptor_correlation import PAPER_SETS
 from engine.analysis.differentials import noise_level
 from engine.analysis.stability import Stability, band
 from engine.analysis.traversal import cosine_overlap
@@ -31,14 +32,42 @@ from engine.model.run import Run
 from engine.spectra import set_info, spectral_descriptors
 from engine.spectra.spectra_set import SpectraSet
 from engine.structures.radial import CUTOFF_ANGSTROM
-from engine.study.beside import chains_section, elements_section, runs_in
+from engine.study.beside import CHAINS, ELEMENTS, FIRST, chains_section, elements_section, first_section, runs_in
 from engine.study.forward import SHELL_ANGSTROM, read_forward
-from engine.study.page import figures_with, number, section, table
-from engine.study.svg import HIGH, LOW, Curve, bar_figure, line_figure, matrix_figure, point_figure, ramp
+from engine.study.page import axis_title, figures_with, number, section, table
+from engine.study.svg import (
+    CHANGE,
+    ENERGY,
+    HIGH,
+    LOW,
+    MU,
+    Curve,
+    bar_figure,
+    line_figure,
+    matrix_figure,
+    point_figure,
+    ramp,
+    traversal_figure,
+)
 from engine.study.trust import KINDS, trends, validity
 
-ENERGY, MU, CHANGE = "Energy (eV)", "μ (edge-normalised)", "Δμ"
-SHOWN_SPECTRA, SHOWN_SITES, SHOWN_LEVELS = 60, 600, 9
+SHOWN_SPECTRA, SHOWN_SITES = 60, 600
+SPECTRA, TRENDS, AXES = "Spectra", "Trends", "Axes and descriptors"
+AGREEMENT, VALIDITY = "Agreement of the members", "Validity of decoded spectra"
+FIGURES = (
+    ("6a", "spectra by descriptor", SPECTRA, "the run has no descriptors"),
+    ("6b", "trends of the initial descriptors", FIRST, "give --with a run with these, or one that this one grew from"),
+    ("6c", "trends of the descriptors", TRENDS, ""),
+    ("7", "axes against descriptors", AXES, "the run has no descriptors"),
+    ("8", "a descriptor across elements", ELEMENTS, "give --with runs on other elements"),
+    ("S1", "decoded spectra over the latent domain", VALIDITY, ""),
+    ("S3", "descriptors swapped one by one", CHAINS["swap"], "give --with runs whose descriptors differ so"),
+    ("S4", "descriptors added one by one", CHAINS["add"], "give --with runs whose descriptors differ so"),
+    ("S10", "differentials", TRENDS, ""),
+    ("S12", "best and worst member", AGREEMENT, "the run has one member"),
+)
+"""Of the paper's figures the number, what it shows, the heading it is drawn under, and why it is not if it is not."""
+UNKNOWN_FIGURES = ["Figs. 1 to 5, S2, S5 to S9, S11", "", "not drawn: the program has no account of what they show"]
 LIANG = "Z. Liang et al., Phys. Rev. Materials 7, 053802 (2023)"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = """
@@ -83,8 +112,12 @@ def report_page(run: Run, beside: Sequence[Path] = (), jobs: int = 1) -> str:
         _latent_figures(run, spectra, member, scores),
         _members(found),
         _validity(run, others, spectra, member),
+        first_section(run, others),
         elements_section(run, others),
         chains_section(run, others),
+    ]
+    body += [
+        _figure_list(run, "".join(body)),
         _method(run),
         _repeat(run),
     ]
@@ -223,23 +256,20 @@ def _data_figures(run: Run, spectra: SpectraSet) -> str:
         ]
         figures.append(line_figure(f"by {name}, {low:.3g} to {high:.3g}", (ENERGY, MU), spectra.energy_ev, curves))
     return section(
-        "Spectra", f"{SHOWN_SPECTRA} random spectra, low values blue, high orange (the form of Fig. 6a).", figures
+        SPECTRA, f"{SHOWN_SPECTRA} random spectra, low values blue, high orange (the form of Fig. 6a).", figures
     )
 
 
 def _trend_figures(run: Run, member: LatentModel, found: dict[str, Stability]) -> str:
     """Traversals (Fig. 6c), differentials with their band over the members (Fig. S10), overlap, amplitudes."""
     figures, changes = [], []
-    scores = run.scores().iloc[run.selected()]
+    scores = run.scores().iloc[run.selected()].to_dict()
     level = noise_level(float(scores["reconstruction_rmse"]))
     for axis in member.axis_names:
         one = traverse_axis(member, axis, levels=LEVELS, samples=SAMPLES)
         changes.append(one.differential)
-        shown = np.linspace(0, LEVELS - 1, SHOWN_LEVELS).round().astype(int)
-        curves = [Curve(one.mu[i], ramp(i / (LEVELS - 1)), f"{axis} {one.level[i]:.2f}") for i in shown]
-        score = f", |SRCC| {scores[f'{axis} srcc']:.3f}" if f"{axis} srcc" in scores else ""
         ends = [band(mu)[1:] for mu in (found[axis].low, found[axis].high)]
-        above = line_figure(axis + score, (ENERGY, MU), one.energy_ev, curves, ends)
+        above = traversal_figure(axis_title(axis, scores), one, ends)
         change = band(found[axis].differential)[1:]
         marks = [point.energy_ev for point in found[axis].isosbestic]
         selected = [Curve(one.differential, HIGH, "selected", 2)]
@@ -257,7 +287,7 @@ def _trend_figures(run: Run, member: LatentModel, found: dict[str, Stability]) -
         "(Fig. 6c); below each its differential, last minus first (Fig. S10), with the 90 % band over the members in "
         "grey and isosbestic points dotted."
     )
-    return section("Trends", text, figures)
+    return section(TRENDS, text, figures)
 
 
 def _latent_figures(run: Run, spectra: SpectraSet, member: LatentModel, scores: dict[str, Any]) -> str:
@@ -278,7 +308,7 @@ def _latent_figures(run: Run, spectra: SpectraSet, member: LatentModel, scores: 
         labels = (name, f"axis {name}")
         figures.append(point_figure(f"colour: {feature}", labels, values[known], z[known, i], shade, names))
     text = f"At most {SHOWN_SITES} test sites, coloured by the spectral descriptor the axis goes with best (Fig. 7)."
-    return section("Axes and descriptors", text, figures)
+    return section(AXES, text, figures)
 
 
 def _members(found: dict[str, Stability]) -> str:
@@ -305,7 +335,7 @@ def _members(found: dict[str, Stability]) -> str:
         f"{members} members. The selected member's differential (orange) and that of the member least like it (blue, "
         "dashed), as Fig. S12 puts best and worst beside each other."
     )
-    return f"<h2>Agreement of the members</h2>{table(rows)}{figures_with(text, figures)}"
+    return f"<h2>{AGREEMENT}</h2>{table(rows)}{figures_with(text, figures)}"
 
 
 def _validity(run: Run, others: Sequence[Run], spectra: SpectraSet, member: LatentModel) -> str:
@@ -324,7 +354,17 @@ def _validity(run: Run, others: Sequence[Run], spectra: SpectraSet, member: Late
         "Spectra decoded at random points of the box between the 5th and 95th percentile of all axes, in grey the "
         "range of the data (Fig. S1). Above: median over the members, and their range."
     )
-    return f"<h2>Validity of decoded spectra</h2>{table(rows)}{figures_with(text, [figure])}"
+    return f"<h2>{VALIDITY}</h2>{table(rows)}{figures_with(text, [figure])}"
+
+
+def _figure_list(run: Run, body: str) -> str:
+    """Which of the paper's figures the page ``body`` holds and where, and of the others why not."""
+    initial = set(run.config().descriptors) == set(PAPER_SETS["initial"])
+    rows = []
+    for figure, shows, heading, why in FIGURES:
+        place = TRENDS if initial and heading == FIRST else heading
+        rows.append([f"Fig. {figure}", shows, f"under {place}" if f"<h2>{place}</h2>" in body else f"not drawn: {why}"])
+    return f"<h2>Figures of the paper</h2>{table([*rows, UNKNOWN_FIGURES], head=False)}"
 
 
 def _method(run: Run) -> str:

@@ -13,7 +13,10 @@ from html import escape
 import numpy as np
 
 from engine.analysis.scores import FloatArray
+from engine.analysis.traversal import Traversal
 
+ENERGY, MU, CHANGE = "Energy (eV)", "μ (edge-normalised)", "Δμ"
+SHOWN_LEVELS = 9
 LOW, MIDDLE, HIGH = "#0072B2", "#999999", "#D55E00"
 WIDTH, HEIGHT = 340, 230
 LEFT, RIGHT, TOP, BOTTOM = 58, 10, 26, 42
@@ -66,6 +69,16 @@ def line_figure(
             f'stroke-width="{curve.width}"{dash}><title>{escape(curve.name)}</title></path>'
         )
     return frame.drawn(parts)
+
+
+def traversal_figure(title: str, one: Traversal, bands: Sequence[tuple[FloatArray, FloatArray]] = ()) -> str:
+    """Nine levels of a traversal over its energies (m,), the lowest blue, the highest orange."""
+    last = len(one.level) - 1
+    curves = [
+        Curve(one.mu[i], ramp(i / last), f"{one.axis} {one.level[i]:.2f}")
+        for i in np.linspace(0, last, SHOWN_LEVELS).round().astype(int)
+    ]
+    return line_figure(title, (ENERGY, MU), one.energy_ev, curves, bands)
 
 
 def point_figure(

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from engine.analysis.chains import find_chains
+from engine.analysis.chains import find_chains, where_it_began
 from engine.analysis.comparison import amplitude, compare_scores, overlap_between, own_edge, same_grid
 from engine.analysis.traversal import Traversal
 from engine.spectra import K_EDGE_EV
@@ -109,3 +109,15 @@ def test_chains_are_those_of_a_search_through_all_orders(seed: int) -> None:
         }  # fmt: skip
         expected = {order for order in longest if kind == "add" or order[0] > order[-1]}
         assert {chain.models for chain in find_chains(sets) if chain.kind == kind} == expected
+
+
+def test_where_a_set_began_is_the_papers_initial_one_or_the_end_of_a_chain() -> None:
+    initial = ("PGSO", "OS", "CN", "CN2", "NNAS")
+    final = ("OS", "CN", "OCN", "NNRS", "MOOD")
+    assert where_it_began([final, ("OS", "CN"), initial]) == 2
+    added = [("OS", "CN", "OCN"), ("OS", "CN"), ("OS",)]
+    assert where_it_began(added) == 2
+    swapped = [("B", "C"), ("A", "B"), ("A", "X"), ("C",)]
+    assert where_it_began(swapped) == 2
+    assert where_it_began([("OS",), ("OS", "CN")]) == 0
+    assert where_it_began([final]) == 0

@@ -57,6 +57,15 @@ def test_numbers_are_those_of_score(run: Run, page: str) -> None:
     assert f"{trees['OS']['srcc']:.4f}" in cells
 
 
+def test_the_page_says_which_figures_of_the_paper_it_has(page: str) -> None:
+    listed = dict(re.findall(r"<tr><td>Figs?\. ([^<]*)</td><td>[^<]*</td><td>([^<]*)</td></tr>", page))
+    here = {number: place.removeprefix("under ") for number, place in listed.items() if place.startswith("under ")}
+    assert list(here) == ["6a", "6c", "7", "S1", "S10", "S12"]
+    assert all(f"<h2>{heading}</h2>" in page for heading in here.values())
+    assert listed["6b"].startswith("not drawn: give --with a run")
+    assert "1 to 5, S2, S5 to S9, S11" in listed
+
+
 def test_the_page_needs_nothing_else_and_text_stays_text(page: str) -> None:
     assert "://" not in page
     assert "src=" not in page
@@ -101,7 +110,9 @@ def test_other_runs_appear_where_they_fit(run: Run, tmp_path: Path) -> None:
     set_path = run.path.parent / "set.parquet"
     train(copper, set_path, make_config("default", descriptors=("OS",), **tiny), tmp_path / "runs" / "first")
     train(copper, set_path, make_config("autoencoder", free_axes=2, **tiny), tmp_path / "runs" / "plain")
-    assert "Across elements" not in report_page(run, [tmp_path / "runs"])
+    page = report_page(run, [tmp_path / "runs"])
+    assert "<h2>Across elements</h2>" not in page
+    assert "<td>Fig. 8</td><td>a descriptor across elements</td><td>not drawn: give --with runs on other" in page
     nickel = replace(copper, energy_ev=copper.energy_ev - 646, element=np.full(len(copper), "Ni"))
     write_set(nickel, tmp_path / "nickel.parquet")
     config = make_config("default", descriptors=("OS",), **tiny)
@@ -110,6 +121,11 @@ def test_other_runs_appear_where_they_fit(run: Run, tmp_path: Path) -> None:
     assert "Descriptors added one by one (Fig. S4)" in page
     assert "<td>+ &lt;b&gt;&amp;</td>" in page
     assert "<td>plain (preset autoencoder)</td>" in page
+    assert "<td>Fig. 8</td><td>a descriptor across elements</td><td>under Across elements</td>" in page
+    before = page.partition("<h2>Trends of the first descriptors</h2>")[2].partition("<h2>")[0]
+    scores = Run(tmp_path / "runs" / "first").scores().iloc[0]
+    assert before.count("<svg") == 2
+    assert f"OS, |SRCC| {scores['OS srcc']:.3f}</text>" in before
     edges = re.findall(r"</span> (Cu|Ni) \(E₀ ([0-9.]+) eV", page)
     assert [element for element, _ in edges] == ["Cu", "Ni"]
     assert float(edges[0][1]) - float(edges[1][1]) == pytest.approx(646, abs=3)
