@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ ALPHA = 0.01
 MOST_SITES = 1000
 NOISE = "NOISE"
 Progress = Callable[[int, int, str], None]
+Origin = Literal["set", "own", "computed"]
+"""Where a candidate's values are from: the run's set, columns of the user's, or the structures beside the set."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Proposal:
     """
 
     candidate: Candidate
+    origin: Origin
     ceiling: Ceiling
     proposed: bool
     swap: Swap | None
@@ -94,7 +97,9 @@ class Suggestion:
         """A JSON-ready dict."""
         rows = []
         for one in self.proposals:
-            row = asdict(one.candidate) | {"ceiling": one.ceiling.srcc, "proposed": one.proposed}
+            row = asdict(one.candidate) | {
+                "origin": one.origin, "ceiling": one.ceiling.srcc, "proposed": one.proposed,
+            }  # fmt: skip
             rows.append(_plain(row) | {"swap": asdict(one.swap) if one.swap else None})
         return {
             "validation_sites": self.sites,
@@ -107,16 +112,26 @@ class Suggestion:
 
 
 def suggest(
-    run: Run, extra: pd.DataFrame | None = None, *, permutations: int = 0, progress: Progress | None = None
+    run: Run,
+    own: pd.DataFrame | None = None,
+    computed: pd.DataFrame | None = None,
+    *,
+    permutations: int = 0,
+    progress: Progress | None = None,
 ) -> Suggestion:
-    """Ranks every descriptor of the run's set that it does not use, and the columns (n, c) of ``extra``.
+    """Ranks every descriptor of the run's set that it does not use, and columns (n, c) ``own`` and ``computed``.
 
     All on the validation part (at most about 1,000 sites of it); ceilings and spectral shares are learned on the
     training part. ``permutations`` is 4,999, or more where many candidates need them, unless given. ConfigError when
-    nothing is left to try or ``extra`` repeats a column of the set.
+    nothing is left to try or ``own`` repeats a column of the set.
     """
     names, spectra, split = list(run.config().descriptors), run.spectra(), run.split()
-    table = _candidates(spectra, names, extra)
+    origin: dict[str, Origin] = {}
+    if own is not None:
+        origin |= {str(name): "own" for name in own}
+    if computed is not None:
+        origin |= {str(name): "computed" for name in computed}
+    table = _candidates(extended(spectra, own, computed), names)
     if NOISE not in names:
         table = with_noise(table, spectra.site_id.tolist())
     everything = pd.concat([spectra.descriptors[names], table], axis=1)
@@ -137,6 +152,7 @@ def suggest(
     proposals = tuple(
         Proposal(
             one,
+            origin.get(one.name, "set"),
             ceilings[one.name],
             one.name != NOISE and is_proposed(one, ceilings[one.name]),
             _worthwhile(one, swaps, ceilings),
@@ -177,13 +193,25 @@ def _worthwhile(one: Candidate, swaps: Mapping[str, Swap], ceilings: Mapping[str
     return swap if swap and swap.gain > 0 and ceilings[one.name].srcc > ceilings[swap.out].srcc else None
 
 
-def _candidates(spectra: SpectraSet, used: list[str], extra: pd.DataFrame | None) -> pd.DataFrame:
-    table = spectra.descriptors.drop(columns=used)
-    if extra is not None:
-        repeated = [name for name in extra.columns if name in spectra.descriptors.columns]
+def extended(spectra: SpectraSet, own: pd.DataFrame | None, computed: pd.DataFrame | None) -> SpectraSet:
+    """The set with columns (n, c) of the user's and computed ones; ConfigError where ``own`` repeats one of it.
+
+    Computed ones replace columns of their name, in which no site has a value.
+    """
+    table, steps = spectra.descriptors, spectra.steps
+    for added, what in ((own, "own columns"), (computed, "from the structures beside the set")):
+        if added is None or added.empty:
+            continue
+        repeated = [name for name in added if name in table and table[name].notna().any()]
         if repeated:
             raise ConfigError(f"column {repeated[0]} is in the set already; give another name")
-        table = pd.concat([table, extra.reset_index(drop=True)], axis=1)
+        table = table.assign(**{str(name): added[name].to_numpy() for name in added})
+        steps = (*steps, f"{what}: {', '.join(map(str, added))}")
+    return replace(spectra, descriptors=table, steps=steps)
+
+
+def _candidates(spectra: SpectraSet, used: list[str]) -> pd.DataFrame:
+    table = spectra.descriptors.drop(columns=used)
     table = table.loc[:, [bool(table[name].notna().any()) for name in table]]
     if not [name for name in table if name != NOISE]:
         raise ConfigError("the run uses every descriptor of its set; add columns to try, with --columns or on import")
