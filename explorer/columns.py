@@ -155,8 +155,13 @@ def differences_told(columns: Sequence[Column]) -> list[str]:
     """What a reader must know before comparing scores: which columns differ from the first in set or split."""
     told = []
     first = columns[0].facts
-    other_set = [c.letter for c in columns if c.facts.set_hash != first.set_hash]
-    other_split = [c.letter for c in columns if c.letter not in other_set and c.facts.split != first.split]
+    alike = [c.letter for c in columns if c.facts.set_hash != first.set_hash and c.facts.split == first.split]
+    other_set = [c.letter for c in columns if c.facts.set_hash != first.set_hash and c.letter not in alike]
+    other_split = [c.letter for c in columns if c.facts.set_hash == first.set_hash and c.facts.split != first.split]
+    if alike:
+        told.append(
+            f"{_and(alike)} trained on another set than A, split alike: scores compare if the sites are the same."
+        )
     if other_set:
         told.append(f"{_and(other_set)} trained on another set than A: scores are those of other test sites.")
     if other_split:

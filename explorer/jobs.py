@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ import tomli_w
 from engine.errors import ConfigError, DataError, EngineError, RunError
 from engine.io.ceiling_file import read_ceilings
 from engine.io.files import atomic_target
+from engine.io.structures import structures_path
 from engine.model.run import Run
 from explorer.library import Library, is_embedded
 from explorer.messages import tidy
@@ -125,10 +127,28 @@ class JobStore:
         arguments = ("ceiling", str(spectra), *only, "--out", str(out), "--json")
         return self._launch_once(Job(f"ceiling-{set_hash}", "ceiling", title, set_id, arguments))
 
-    def start_suggestion(self, run: str, title: str) -> Job:
-        """Ranks the descriptors that the run ``run`` does not use; one process per run at a time."""
-        arguments = ("suggest", str(self.library.run_path(run)), "--json")
+    def start_suggestion(self, run: str, title: str, own: Path | None = None) -> Job:
+        """Ranks the descriptors that the run ``run`` does not use, and what the set ``own`` has more; one at a time."""
+        places = ("--out", str(self._candidates(run)), "--cache", str(self.workspace.root / "cache"))
+        columns = ("--columns", str(own)) if own is not None else ()
+        arguments = ("suggest", str(self.library.run_path(run)), "--json", *places, *columns)
         return self._launch_once(Job(job_about("suggest", run), "suggest", title, run, arguments))
+
+    def put_candidates(self, run: str, set_id: str) -> None:
+        """Puts the set of ``run`` with all that its ranking tried among the sets as ``set_id``, unless it is there."""
+        source, target = self._candidates(run), self.workspace.set_path(set_id)
+        if target.is_file():
+            return
+        if not source.is_file():
+            raise RunError(f"{source}: gone; rank the candidates again")
+        make_folder(target.parent)
+        for made, place in ((structures_path(source), structures_path(target)), (source, target)):
+            if made.is_file():
+                with atomic_target(place) as temporary:
+                    shutil.copyfile(made, temporary)
+
+    def _candidates(self, run: str) -> Path:
+        return self.workspace.job_path(job_about("suggest", run)) / "candidates.parquet"
 
     def suggestion(self, run: str) -> dict[str, Any] | None:
         """What ``start_suggestion`` has found, or None; also None once the run has been trained anew."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource
@@ -15,18 +16,20 @@ from engine.errors import ConfigError, EngineError
 from engine.model.config import TrainConfig, make_config
 from engine.model.run import Run
 from explorer.jobs import JobStore, job_about
-from explorer.library import is_embedded
+from explorer.library import Library, is_embedded
 from explorer.plots import candidates as plots
 from explorer.state import ExplorerState
 from explorer.views.compare_tables import STYLE, number, table_html, words_html
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
+from explorer.workspace import safe_name
 
 NO_MODEL = "No model is in view. Train one, or choose one in the header; then this ranks what it could take in next."
 NOT_ASKED = (
     "Every descriptor of its set that it does not use is held against what the model leaves over on validation data: "
     "what its free axes hold, and what its reconstruction misses. NOISE, random numbers, is ranked along as a control. "
-    "This takes from some seconds to a few minutes."
+    "Columns of your own are tried where the open set has them, and what else the catalogue tells of structures where "
+    "the model's set has some. This takes from some seconds to several minutes."
 )
 WORKING = "Ranking the candidates, beside the page …"
 HEAD = ("", "Candidate", "Explains (rms Δμ)", "Partial |ρ| with the free axis", "of free axis", "of residual", "p",
@@ -37,6 +40,7 @@ MEANING = (
     "chance; the shares are of the variance of each. Ceiling: what ExtraTrees reach from spectra. Redundant: share of "
     "its ranks that the used descriptors tell. Instead of: the used one that it could replace, and what spectra gain."
 )
+ORIGINS = {"set": "", "own": " (own)", "computed": " (from structures)"}
 USED_HEAD = ("Used", "|SRCC|", "Ceiling", "Only it explains")
 NONE_FOUND = "Nothing here is worth a try: what is left over goes with no descriptor of this set more than by chance."
 
@@ -113,9 +117,13 @@ class NextDescriptorView(pn.viewable.Viewer):
     # the ranking
 
     def _start(self) -> None:
-        with self._notices.guard():
-            self._store.start_suggestion(self._state.run, self._title())
-        self._state.look(self._store)
+        run, title, source, dataset = self._state.run, self._title(), self._source(), self._state.dataset
+
+        def begin(own: Path | None) -> None:
+            self._store.start_suggestion(run, title, own)
+            self._state.look(self._store)
+
+        self._drawing.prepare("own columns", lambda: own_columns(self._store.library, source, dataset), begin)
 
     def _cancel(self) -> None:
         job, _ = self._job()
@@ -165,7 +173,7 @@ class NextDescriptorView(pn.viewable.Viewer):
             lines.append(
                 f"Not ranked, as copies of used ones, constant or known at too few sites: {', '.join(unknown)}."
             )
-        return lines
+        return [*lines, *(f"{note[0].upper()}{note[1:]}." for note in found["notes"])]
 
     def _draw(self) -> None:
         found = self._found
@@ -189,10 +197,14 @@ class NextDescriptorView(pn.viewable.Viewer):
 
     # training with a candidate
 
+    def _row(self) -> Found:
+        """What was found of the chosen candidate."""
+        rows = self._found["candidates"] if self._found else []
+        return next((one for one in rows if one["name"] == self._which.value), {"swap": None, "origin": "set"})
+
     def _out(self) -> str:
         """The used descriptor that the chosen candidate could replace, or ""."""
-        rows = self._found["candidates"] if self._found else []
-        swap = next((one["swap"] for one in rows if one["name"] == self._which.value), None)
+        swap = self._row()["swap"]
         return str(swap["out"]) if swap else ""
 
     def _show_actions(self) -> None:
@@ -217,7 +229,7 @@ class NextDescriptorView(pn.viewable.Viewer):
 
         ACTIVE while one is trained.
         """
-        source, alike = self._source(), replace(self._config(), descriptors=())
+        source, alike = self._place(), replace(self._config(), descriptors=())
         for job, status in self._state.trainings():
             if job.source == source and (status.active or job.id in self._state.runs):
                 try:
@@ -236,6 +248,16 @@ class NextDescriptorView(pn.viewable.Viewer):
         job, _ = self._state.jobs.get(run, (None, None))
         return str(job.source) if job is not None else ""
 
+    def _place(self) -> str:
+        """The set to train on with the chosen candidate: that of the model, or one with all that was tried as well."""
+        source = self._source()
+        if self._found is None or not source or self._row()["origin"] == "set":
+            return source
+        return f"{safe_name(self._set_title(source))[:50]}-with-candidates-{self._found['set_hash'][:8]}"
+
+    def _set_title(self, source: str) -> str:
+        return str(self._state.sets.get(source, Path(source).name))
+
     def _go(self, out: str) -> None:
         """Trains the model in view anew, all settings the same, with the chosen candidate; or compares, once done."""
         with self._notices.guard():
@@ -253,10 +275,33 @@ class NextDescriptorView(pn.viewable.Viewer):
             make_config(**settings)
             seeds = len(config.seeds)
             axes = ", ".join([*descriptors, f"{config.free_axes} free"])
-            title = f"{state.sets.get(source, Path(source).name)}: {axes} · {seeds} seed{'s' * (seeds > 1)}"
-            job = self._store.start_training(source, settings, f"{title} · {config.preset}")
-            self.begun[job.id] = state.run
-            state.look(self._store)
+            title = f"{self._set_title(source)}: {axes} · {seeds} seed{'s' * (seeds > 1)} · {config.preset}"
+            self._train(self._place(), settings, title)
+
+    def _train(self, place: str, settings: dict[str, Any], title: str) -> None:
+        """Trains on the set ``place``, which is made first where the model's own lacks the candidate."""
+        state, store, run = self._state, self._store, self._state.run
+
+        def begin(_: None = None) -> None:
+            job = store.start_training(place, settings, title)
+            self.begun[job.id] = run
+            state.look(store)
+
+        if place == self._source():
+            begin()
+        else:
+            self._drawing.prepare("set with candidates", lambda: store.put_candidates(run, place), begin)
+
+
+def own_columns(library: Library, source: str, dataset: str) -> Path | None:
+    """File of the set ``dataset`` where it has columns for sites of the set ``source`` that this lacks; else None."""
+    if not source or not dataset or dataset == source:
+        return None
+    model, open_set = library.spectra(source), library.spectra(dataset)
+    rows = np.isin(open_set.site_id, model.site_id) & np.isin(open_set.element, model.element)
+    known = set(model.descriptors.columns[model.descriptors.notna().any()])
+    more = set(open_set.descriptors.columns[open_set.descriptors[rows].notna().any()]) - known
+    return library.source_of(dataset)[0] if more else None
 
 
 def changed(used: Sequence[str], name: str, out: str) -> list[str]:
@@ -270,7 +315,7 @@ def candidate_cells(one: Found) -> list[str]:
     near = f"{one['nearest']} {_number(one['nearest_rho'], 2, sign=True)}" if one["nearest"] else "–"
     return [
         "★" if one["proposed"] else "",
-        f"{one['name']} (control)" if one["name"] == plots.CONTROL else one["name"],
+        f"{one['name']} (control)" if one["name"] == plots.CONTROL else f"{one['name']}{ORIGINS[one['origin']]}",
         _number(one["explained_mu"], 4),
         _number(one["free_rho"], 2),
         _percent(one["free_share"]),

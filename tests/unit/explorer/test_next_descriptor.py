@@ -10,13 +10,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from engine.io import read_set, write_set
 from engine.model.config import TrainConfig, make_config
 from explorer.app import COMPARE_TAB, Explorer
 from explorer.jobs import Job, JobStore, Status, job_about
 from explorer.plots import candidates as plots
-from explorer.views.next_descriptor import NONE_FOUND, NOT_ASKED, candidate_cells, changed
+from explorer.views.next_descriptor import NONE_FOUND, NOT_ASKED, candidate_cells, changed, own_columns
 from explorer.workspace import Workspace
 from tests.synthetic import fill_workspace, make_set
 
@@ -28,15 +30,18 @@ RANKED: dict[str, Any] = {
     "used": [{"name": "OS", "srcc": 0.91, "ceiling": 0.95, "only_share": 0.1234}],
     "candidates": [
         {"name": "CN", "n": 90, "free_rho": 0.62, "free_share": 0.3, "residual_share": 0.05, "explained_mu": 0.0123,
-         "p": 0.0002, "redundancy": 0.08, "nearest": "OS", "nearest_rho": -0.29, "ceiling": 0.88, "proposed": True,
-         "swap": {"out": "OS", "gain": 0.0155}},
+         "p": 0.0002, "redundancy": 0.08, "nearest": "OS", "nearest_rho": -0.29, "origin": "set", "ceiling": 0.88,
+         "proposed": True, "swap": {"out": "OS", "gain": 0.0155}},
         {"name": "NOISE", "n": 90, "free_rho": 0.03, "free_share": 0.0, "residual_share": 0.0, "explained_mu": 0.0,
-         "p": 1.0, "redundancy": 0.0, "nearest": "OS", "nearest_rho": 0.02, "ceiling": 0.01, "proposed": False,
+         "p": 1.0, "redundancy": 0.0, "nearest": "OS", "nearest_rho": 0.02, "origin": "set", "ceiling": 0.01,
+         "proposed": False, "swap": None},
+        {"name": HOSTILE, "n": 3, **UNKNOWN, "nearest": "", "nearest_rho": None, "origin": "own", "proposed": False,
          "swap": None},
-        {"name": HOSTILE, "n": 3, **UNKNOWN, "nearest": "", "nearest_rho": None, "proposed": False, "swap": None},
     ],
     "proposed": ["CN"],
     "swaps": [{"out": "OS", "in": "CN"}],
+    "notes": ["not tried, as the set has no structures beside it: GII"],
+    "set_hash": "0123456789abcdef",
 }  # fmt: skip
 
 
@@ -83,6 +88,8 @@ def test_the_ranking_of_the_model_in_view_is_shown_with_its_control(session: Exp
     assert view._bars.data["color"][1] == plots.CONTROL_COLOR
     cells = ["★", "CN", "0.0123", "0.62", "30.0 %", "5.0 %", "0.0002", "0.88", "8.0 %", "OS −0.29", "OS: +1.55 %"]
     assert candidate_cells(RANKED["candidates"][0]) == cells
+    assert candidate_cells({**RANKED["candidates"][0], "origin": "computed"})[1] == "CN (from structures)"
+    assert "Not tried, as the set has no structures beside it: GII." in view._words.object
     session.state.run = "both"
     assert not view._results.visible
     assert NOT_ASKED[:40] in view._words.object
@@ -116,6 +123,57 @@ def test_what_has_been_trained_already_is_compared_and_the_rest_is_trained(
     assert session.tabs.active == COMPARE_TAB
     assert session.state.columns
     assert store.suggestion("first") == RANKED
+
+
+def test_own_columns_of_the_open_set_are_ranked_along(
+    session: Explorer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, made = session.store, make_set(90, 32)
+    mine = replace(made, descriptors=made.descriptors.assign(MINE=1.0, EMPTY=np.nan))
+    write_set(mine, store.workspace.set_path("mine"))
+    write_set(
+        replace(mine, site_id=np.char.add("x", mine.site_id)),
+        store.workspace.set_path("strangers"),
+    )
+    path = store.workspace.set_path("mine")
+    assert own_columns(store.library, "made", "mine") == path
+    assert [own_columns(store.library, "made", other) for other in ("made", "strangers", "")] == [None] * 3
+    assert own_columns(store.library, "mine", "made") is None
+
+    launched: list[Job] = []
+    monkeypatch.setattr(JobStore, "_launch_once", lambda _, job: launched.append(job))
+    view = session.descriptors.next
+    view._start()
+    session.state.look(store)
+    session.state.dataset = "mine"
+    assert session.state.run == "first"
+    view._start()
+    assert ["--columns" in job.arguments for job in launched] == [False, True]
+    assert launched[1].arguments[-2:] == ("--columns", str(path))
+
+
+def test_what_the_set_lacks_is_trained_on_a_set_that_has_it(
+    session: Explorer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, made = session.store, make_set(90, 32)
+    rows = [{**RANKED["candidates"][0], "name": "BVS", "origin": "computed"}]
+    ranked(folder, {**RANKED, "candidates": rows, "proposed": ["BVS"]}, age=-2)
+    session.state.look(store)
+    view = session.descriptors.next
+    assert view._add.label == "Train with BVS"
+    queued: list[Job] = []
+    monkeypatch.setattr(JobStore, "_queue", lambda _, job: queued.append(job) or job)
+    view._go("")
+    assert queued == []
+    assert "rank the candidates again" in session.notices._column.objects[0][0].object
+    more = replace(made, descriptors=made.descriptors.assign(BVS=2.0))
+    write_set(more, folder / "jobs" / job_about("suggest", "first") / "candidates.parquet")
+    view._go("OS")
+    [job] = queued
+    assert job.source == "made-with-candidates-01234567"
+    assert read_set(store.workspace.set_path(job.source)).descriptors["BVS"].eq(2).all()
+    assert TrainConfig.from_toml(Path(job.arguments[job.arguments.index("--config") + 1])).descriptors == ("BVS",)
+    assert job.title == "made: BVS, 1 free · 2 seeds · default"
 
 
 def test_a_ranking_older_than_the_weights_counts_no_more(session: Explorer, folder: Path) -> None:
