@@ -11,7 +11,10 @@ from explorer.messages import as_html
 from explorer.views.style import TABLE_STYLE
 from explorer.workspace import MAX_UPLOAD_MB
 
-ARRIVED = '.filepond--item[data-filepond-item-state="processing-complete"] {display: none}'
+ON_THEIR_WAY = """
+.filepond--root {max-height: 126px}
+.filepond--item[data-filepond-item-state="processing-complete"] {display: none}
+"""
 
 
 def fresh_drop_zone(hint: str, dropped: Callable[[Any], None], *, multiple: bool = False) -> list[pn.viewable.Viewable]:
@@ -25,8 +28,8 @@ def fresh_drop_zone(hint: str, dropped: Callable[[Any], None], *, multiple: bool
         chunk_size=4_000_000,
         previews=[],
         multiple=multiple,
-        height=110 if multiple else 82,
-        stylesheets=[ARRIVED] if multiple else [],
+        height=130 if multiple else 82,
+        stylesheets=[ON_THEIR_WAY] if multiple else [],
         sizing_mode="stretch_width",
         styles={"border": "1px dashed rgba(128, 128, 128, 0.7)", "border-radius": "4px"},
     )

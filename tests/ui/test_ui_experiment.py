@@ -31,6 +31,53 @@ def measured(oxidation: float) -> bytes:
     return ("# energy mu\n" + "\n".join(f"{e:.2f} {m:.6f}" for e, m in zip(energy, mu, strict=True))).encode()
 
 
+def test_opened_files_are_corrected_one_by_one_forgotten_on_request_and_found_again(
+    start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path
+) -> None:
+    server = start_server(workspace)
+    tab = open_tab(server)
+    tab.part("Experiment")
+    tab.see("48 energies")
+    rows = measured(1).splitlines()[1:]
+    numbered = b"\n".join(b"%d " % i + row for i, row in enumerate(rows, start=2))  # what looks like energies is not
+    files = {"plain.dat": measured(2), "one.dat": numbered, "two.dat": numbered + b"\n", "three.dat": measured(3)}
+    zone = tab.page.locator("input.filepond--browser").last
+    zone.set_input_files([{"name": n, "mimeType": "application/octet-stream", "buffer": c} for n, c in files.items()])
+    tab.see("2 spectra prepared, 2 refused")
+
+    def choose(name: str) -> None:
+        tab.page.get_by_role("combobox", name="Files opened").click()
+        tab.page.get_by_role("menuitem", name=name, exact=True).click()
+
+    def kept() -> list[str]:
+        return [f"{file['name']} {file.get('columns', '')}" for file in tab.saved(server)["experiment"]["files"]]
+
+    choose("one.dat")
+    tab.page.get_by_text("Columns", exact=True).click()
+    tab.see("It has: 1, 2, 3.")
+    tab.fill("Columns of this file", "energy=2,mu=3")
+    tab.see("3 spectra prepared, 1 refused")
+    tab.page.get_by_text("Use for 1 other of this layout").click()
+    tab.see("4 spectra prepared, 0 refused")
+    choose("three.dat")
+    tab.page.get_by_text("Take away").click()
+    tab.see("3 spectra prepared, 0 refused")
+    tab.wait(lambda: len(kept()) == 3)
+    tab.page.get_by_text("Files kept", exact=True).click()
+    tab.page.get_by_text("Forget files", exact=True).click()
+    tab.see("/1 measured file .* open on no page: three.dat/")
+    tab.page.get_by_text("Forget them").click()
+    tab.see("/Forgot 1 measured file/")
+    tab.page.get_by_role("button", name="Undo").click()
+    tab.see("/not in this workspace: three.dat/")
+    assert sorted(kept()) == ["one.dat energy=2,mu=3", "plain.dat ", "two.dat energy=2,mu=3"]
+
+    tab.page.reload()
+    tab.see("3 spectra prepared, 0 refused")
+    assert tab.errors == []
+    assert server.complaints() == []
+
+
 def test_measured_spectra_are_prepared_predicted_and_laid_over_the_sliders(
     start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path
 ) -> None:
