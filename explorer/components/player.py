@@ -41,6 +41,7 @@ class LatentPlayer(JSComponent):
     _esm = bundle("panel.js")
     _stylesheets = [stylesheet("player.css")]  # noqa: RUF012 (Panel reads it from the class)
     _debounce = 0  # Panel gathers changes for 50 ms; a release is one change, and waits for nothing
+    _busy__ignore = ["latent"]  # noqa: RUF012 (Panel's; to note that the server is busy takes an eighth of a release)
 
 
 @functools.lru_cache(DECODERS_KEPT)

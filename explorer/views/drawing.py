@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from bokeh.document import Document
+from panel.io import unlocked
 
 from explorer.turns import next_turn
 from explorer.views.notices import Notices
@@ -63,8 +64,9 @@ class Drawing:
 
     def _make_all(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        for how in waiting.values():
-            self._make(how)
+        with unlocked():
+            for how in waiting.values():
+                self._make(how)
 
     def _make(self, how: Callable[[], None]) -> None:
         with self._notices.guard():
