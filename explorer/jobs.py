@@ -151,11 +151,15 @@ class JobStore:
         return self.workspace.job_path(job_about("suggest", run)) / "candidates.parquet"
 
     def suggestion(self, run: str) -> dict[str, Any] | None:
-        """What ``start_suggestion`` has found, or None; also None once the run has been trained anew."""
+        """What ``start_suggestion`` has found, or None; also None once the run has been trained anew.
+
+        An answer without the hash of the set with the candidates is that of an earlier version, and counts no more.
+        """
         job = self._read(job_about("suggest", run))
         if job is None or self._alive(job) or weights_stamp(self.library.run_path(run)) > 1e9 * job.started:
             return None
-        return self.report(job.id)
+        found = self.report(job.id)
+        return found if found and "set_hash" in found else None
 
     def start_report(self, run: str, beside: Sequence[Path], title: str) -> Job:
         """Writes a page about the run ``run``, put next to the run folders ``beside``; one at a time per run."""

@@ -117,13 +117,16 @@ class NextDescriptorView(pn.viewable.Viewer):
     # the ranking
 
     def _start(self) -> None:
-        run, title, source, dataset = self._state.run, self._title(), self._source(), self._state.dataset
+        state, store = self._state, self._store
+        run, title, dataset = state.run, self._title(), state.dataset
 
         def begin(own: Path | None) -> None:
-            self._store.start_suggestion(run, title, own)
-            self._state.look(self._store)
+            store.start_suggestion(run, title, own)
+            state.look(store)
 
-        self._drawing.prepare("own columns", lambda: own_columns(self._store.library, source, dataset), begin)
+        with self._notices.guard():
+            source = self._source()
+            self._drawing.prepare("own columns", lambda: own_columns(store.library, source, dataset), begin)
 
     def _cancel(self) -> None:
         job, _ = self._job()

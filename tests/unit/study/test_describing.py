@@ -143,7 +143,7 @@ def test_own_columns_come_from_a_table_or_from_another_set(
 ) -> None:
     mine = pd.DataFrame({"site_id": FULL.site_id, "MINE": CN, "EMPTY": np.nan})
     mine.to_csv(tmp_path / "mine.csv", index=False)
-    other = replace(FULL, descriptors=lacking().descriptors.assign(MINE=CN, EMPTY=np.nan))
+    other = replace(FULL, descriptors=lacking("CN", "BL_MEAN").descriptors.assign(MINE=CN, EMPTY=np.nan))
     write_set(other.take(np.arange(SITES)[::-1]), tmp_path / "other.parquet")
     found = {}
     for name in ("mine.csv", "other.parquet"):
