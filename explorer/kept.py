@@ -62,6 +62,8 @@ class Experiment:
 
     def with_files(self, files: Sequence[MeasuredFile]) -> Experiment:
         """The same for other files; a map of those before counts no more, nor does a reference that is gone."""
+        if tuple(files) == self.files:
+            return self
         reference = self.said.reference if self.said.reference in {file.name for file in files} else ""
         said = replace(self.said, reference=reference)
         return replace(self, files=tuple(files), said=said, components=0, basis="")

@@ -51,7 +51,7 @@ class MeasuredFilesView(pn.viewable.Viewer):
         self._files: tuple[MeasuredFile, ...] = ()
         self._layouts: dict[str, tuple[str, ...]] = {}
         self._arrived: list[MeasuredFile] = []
-        self._waiting: Callable[[], None] | None = None
+        self._waiting: Any = None
         self._following = False
         common: dict[str, Any] = {"size": "small", "sizing_mode": "stretch_width"}
         self._file = pmui.Select(label="File", options=[], **common)
@@ -232,5 +232,5 @@ def _names(files: list[tuple[Path, int]]) -> str:
 
 
 def _words(text: str) -> pn.pane.HTML:
-    return pn.pane.HTML(f"<p>{as_html(text)}</p>" if text else "", stylesheets=[TABLE_STYLE],
-                        sizing_mode="stretch_width", margin=(2, 10))  # fmt: skip
+    return pn.pane.HTML(f"<p>{as_html(text)}</p>" if text else "", stylesheets=[TABLE_STYLE], margin=(2, 10),
+                        styles={"overflow-wrap": "anywhere"}, sizing_mode="stretch_width")  # fmt: skip

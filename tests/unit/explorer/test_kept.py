@@ -48,6 +48,7 @@ def test_other_files_end_the_map_and_the_reference_that_they_were_part_of() -> N
     assert (fewer.components, fewer.basis, fewer.said.reference) == (0, "", "")
     assert fewer.said.shift_ev == "1.5"
     assert FULL.with_files(FULL.files[1:]).said.reference == "b.dat"
+    assert FULL.with_files(list(FULL.files)) == FULL
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_files_are_prepared_each_by_its_own_columns(workspace: Workspace, tmp_pa
     assert steps[2] == pytest.approx(2 * steps[1], rel=1e-6)
     for one in intake.prepared:
         np.testing.assert_allclose(one.mu, intake.prepared[0].mu, atol=1e-4)
-    again = prepare(read_experiment(json.loads(json.dumps(Experiment(tuple(said)).to_json())))[0].files)  # type: ignore[arg-type]
+    again = prepare(read_experiment(json.loads(json.dumps(Experiment(tuple(said)).to_json())))[0].files)
     for one, other in zip(intake.prepared, again.prepared, strict=True):
         np.testing.assert_array_equal(one.mu, other.mu)
     found = kept.layouts(workspace, said)
