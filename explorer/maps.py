@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from engine.atlas.embedding import Embedding, principal_components
 from engine.atlas.scores import distances
 from engine.atlas.store import Atlas, read_atlas
 from engine.errors import DataError
-from engine.io import load_set, read_site_structure
+from engine.io import load_set, structures_path
+from engine.io.formulas import composition_of, site_formulas
 from engine.spectra import SpectraSet, resample
 from engine.spectra.grid import cover_problem
 from explorer.components.member import Member, Model
@@ -32,16 +33,33 @@ class OpenMap:
     """A map that is open: n sites of several elements.
 
     symbols     its elements, along the periodic table · element (n,) place of each site's element in these
-    structures  where the structures of its sites are, which need not be there
+    source      the file of the set that was mapped, where that is known
     """
 
     atlas: Atlas
     symbols: tuple[str, ...]
     element: npt.NDArray[np.intp]
-    structures: Path | None
+    source: Path | None
 
     def __len__(self) -> int:
         return len(self.atlas.xy)
+
+    @property
+    def structures(self) -> Path | None:
+        """Where the structures of its sites are, which need not be there."""
+        return None if self.source is None else structures_path(self.source)
+
+    @functools.cached_property
+    def formulas(self) -> npt.NDArray[np.object_]:
+        """(n,) formula of each site, "" where it is not known: the map's own, else that of the set that was mapped."""
+        sites, known = self.atlas.table.sites, list(self.atlas.formula)
+        if not known and self.source is not None and self.source.is_file():
+            known = site_formulas(sites["site_id"].tolist(), sites["material_id"].tolist(), self.source)
+        return np.array(known or [""] * len(self), dtype=np.object_)
+
+    def formula(self, row: int) -> str:
+        """Formula of a row, "" where it is not known."""
+        return str(self.formulas[row])
 
     def site(self, row: int) -> str:
         """Site id of a row."""
@@ -64,9 +82,14 @@ class OpenMap:
         return self.atlas.table.sites["site_id"].isin(ids).to_numpy(dtype=np.bool_)
 
     def found(self, text: str) -> Mask:
-        """(n,) which sites have this text, in whatever case, in their own or their material's id."""
+        """(n,) which sites have this text, in whatever case, in their own or their material's id, or have this formula.
+
+        A formula says elements in any order and any multiple of them: O2Ti finds what TiO2 and Ti2O4 find.
+        """
         sites = self.atlas.table.sites
-        mask = np.zeros(len(self), dtype=np.bool_)
+        wanted = composition_of(text)
+        alike = [] if wanted is None else [one for one in set(self.formulas) if one and composition_of(one) == wanted]
+        mask = pd.Series(self.formulas).isin(alike).to_numpy(dtype=np.bool_)
         for name in ("site_id", "material_id"):
             mask |= sites[name].str.contains(text, case=False, regex=False).to_numpy(dtype=np.bool_)
         return mask
@@ -84,32 +107,24 @@ class OpenMap:
         how = Embedding(method="pca", metric=self.atlas.how.metric)
         atlas = self.atlas
         flat = Atlas(atlas.table, principal_components(atlas.table.mu), how, {}, atlas.cleaning, atlas.nearest)
-        return OpenMap(flat, self.symbols, self.element, self.structures)
+        flat = replace(flat, formula=tuple(self.formulas) if any(self.formulas) else ())
+        return OpenMap(flat, self.symbols, self.element, self.source)
 
 
-def open_map(path: Path, structures: Path | None) -> OpenMap:
-    """The map in the file ``path``, kept for whoever asks next; DataError when it is none."""
-    return _open(path, path.stat().st_mtime_ns if path.is_file() else 0, structures)
+def open_map(path: Path, source: Path | None) -> OpenMap:
+    """The map in the file ``path`` of the set ``source``, kept for whoever asks next; DataError when it is none."""
+    return _open(path, path.stat().st_mtime_ns if path.is_file() else 0, source)
 
 
 @functools.lru_cache(MAPS_KEPT)
-def _open(path: Path, stamp: int, structures: Path | None) -> OpenMap:
+def _open(path: Path, stamp: int, source: Path | None) -> OpenMap:
     atlas = read_atlas(path)
     column = atlas.table.sites["element"].astype("category")
     there = [str(symbol) for symbol in column.cat.categories]
     order = {symbol: place for place, symbol in enumerate(MAP_ELEMENTS)}
     symbols = sorted(there, key=lambda symbol: (order.get(symbol, len(order)), symbol))
     places = np.array([symbols.index(symbol) for symbol in there], dtype=np.intp)
-    return OpenMap(atlas, tuple(symbols), places[column.cat.codes.to_numpy()], structures)
-
-
-@functools.lru_cache(4096)
-def formula_of(structures: Path | None, site: str) -> str:
-    """Reduced formula of the structure that a site is in; "" where no structure is known."""
-    if structures is None or not structures.is_file():
-        return ""
-    found = read_site_structure(structures, site)
-    return "" if found is None else str(found[0].composition.reduced_formula)
+    return OpenMap(atlas, tuple(symbols), places[column.cat.codes.to_numpy()], source)
 
 
 def link(first: OpenMap, second: OpenMap) -> Rows:

@@ -21,6 +21,8 @@ RELATIVE_EV = np.linspace(0.0, 35.0, 200)
 def made_map(copper: int = 60, nickel: int = 40, copies: int = 1) -> Atlas:
     """OS 0 to 3 shifts the edge by 0.4 eV each; every tenth is not known; Ni has a bump; material ids say the number.
 
+    Materials of even number are monoxides, the others sesquioxides, every second of these not reduced.
+
     Cu fills the square from (0, 0) to (1, 1), Ni the one from (3, 0), both along its diagonal. ``copies`` of all sites,
     other than in their ids, make a large map quickly.
     """
@@ -46,7 +48,8 @@ def made_map(copper: int = 60, nickel: int = 40, copies: int = 1) -> Atlas:
     xy = np.column_stack([along + 3.0 * (elements == "Ni"), along]).astype(np.float32)
     apart = distances(mu, mu, "euclidean") + np.diag(np.full(len(mu), np.inf))
     nearest = np.percentile(apart.min(axis=1), np.arange(101))
-    atlas = Atlas(table, xy, Embedding(neighbours=15), {}, {}, nearest)
+    oxides = [("{}O", "{}2O3", "{}O", "{}4O6")[i // 2 % 4].format(e) for e, i in zip(elements, number, strict=True)]
+    atlas = Atlas(table, xy, Embedding(neighbours=15), {}, {}, nearest, tuple(oxides))
     return atlas if copies == 1 else _copied(atlas, copies)
 
 
@@ -56,7 +59,7 @@ def _copied(atlas: Atlas, copies: int) -> Atlas:
     sites["site_id"] = [f"{site}-{i}" for i, site in enumerate(sites["site_id"])]
     descriptors = pd.concat([table.descriptors] * copies, ignore_index=True)
     many = replace(table, sites=sites, descriptors=descriptors, mu=np.tile(table.mu, (copies, 1)))
-    return replace(atlas, table=many, xy=np.tile(atlas.xy, (copies, 1)))
+    return replace(atlas, table=many, xy=np.tile(atlas.xy, (copies, 1)), formula=atlas.formula * copies)
 
 
 def put_map(workspace: Path, name: str, atlas: Atlas) -> Path:

@@ -15,6 +15,7 @@ from engine.atlas.scores import map_scores, neighbourhoods
 from engine.atlas.source import read_spectra
 from engine.atlas.store import Atlas
 from engine.errors import ConfigError
+from engine.io.formulas import site_formulas
 
 LABELS = ("OS", "CN")
 SCORED_NEIGHBOURS = 15
@@ -63,6 +64,7 @@ def make_atlas(
     least = 2 * SCORED_NEIGHBOURS + 2
     if len(table.mu) < least:
         raise ConfigError(f"{path.name}: {len(table.mu)} spectra are left after cleaning; a map needs at least {least}")
+    formulas = site_formulas(table.sites["site_id"].tolist(), table.sites["material_id"].tolist(), path)
     enter("embedding")
     xy = embed(table.mu, how)
     leave("embedding")
@@ -72,5 +74,5 @@ def make_atlas(
     scores = map_scores(found, table.sites["element"].to_numpy(dtype=np.str_), labels)
     leave("scoring")
     nearest = np.percentile(found.nearest, np.arange(101))
-    atlas = Atlas(table, xy, how, scores, cleaned.report.to_json(), nearest)
+    atlas = Atlas(table, xy, how, scores, cleaned.report.to_json(), nearest, tuple(formulas) if any(formulas) else ())
     return Made(atlas, cleaned.report, {stage: round(value, 2) for stage, value in seconds.items()})

@@ -21,13 +21,14 @@ from engine.atlas.scores import distances
 from engine.errors import DataError, EngineError
 from engine.io import StepTable
 from engine.io.files import atomic_target
-from engine.io.parquet import list_column, open_table
+from engine.io.parquet import list_column, open_table, text_column
 from engine.io.tables import steps_of
 from engine.spectra import resample, spectrum_problem
 from engine.spectra.grid import EDGE_ROUNDING_EV
 from engine.spectra.spectra_set import FloatArray
 
 KEY = b"rankaae_atlas"
+FORMULA = "formula"
 VERSION = 1
 PLACED_BY = 15
 
@@ -42,6 +43,7 @@ class Atlas:
     scores    of ``map_scores``
     cleaning  of ``CleaningReport.to_json``
     nearest   (101,) percentiles of the distance from a spectrum to its nearest other one, in the map's metric
+    formula   (n,) of each site, "" where it is not known; empty where no site's is
     """
 
     table: StepTable
@@ -50,6 +52,7 @@ class Atlas:
     scores: Mapping[str, Any]
     cleaning: Mapping[str, Any]
     nearest: FloatArray
+    formula: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +124,12 @@ def write_atlas(atlas: Atlas, path: Path) -> None:
     """
     table = atlas.table
     names = ("site_id", "material_id", "element")
-    taken = [str(name) for name in table.descriptors if name in (*names, "xy", "mu")]
+    taken = [str(name) for name in table.descriptors if name in (*names, FORMULA, "xy", "mu")]
     if taken:
         raise DataError(f"{path.name}: descriptor name '{taken[0]}' is already a column; rename the descriptor")
     columns: dict[str, pa.Array] = {name: pa.array(table.sites[name].tolist(), type=pa.string()) for name in names}
+    if atlas.formula:
+        columns[FORMULA] = pa.array(list(atlas.formula), type=pa.string())
     for name in table.descriptors:
         columns[str(name)] = pa.array(table.descriptors[name].to_numpy(dtype=np.float64), type=pa.float64())
     columns["xy"] = pa.FixedSizeListArray.from_arrays(pa.array(atlas.xy.ravel(), type=pa.float32()), 2)
@@ -169,6 +174,7 @@ def read_atlas(path: Path) -> Atlas:
             dict(made["scores"]),
             dict(made["cleaning"]),
             nearest,
+            tuple(text_column(opened, FORMULA, name).tolist()) if FORMULA in opened.column_names else (),
         )
     except (EngineError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise error if isinstance(error, DataError) else DataError(f"{name}: no readable map ({error})") from error

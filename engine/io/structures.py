@@ -6,6 +6,7 @@ and position (3 n float32, fractional). A set without this file is as good as an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,19 @@ def read_structures(path: Path, site_ids: Sequence[str]) -> Iterator[tuple[str, 
             yield site_id, _structure(path, row, site_id, index), index
 
 
+def read_formulas(path: Path) -> dict[str, str]:
+    """Reduced formula of every structure in the file, by structure id; DataError for a missing or damaged file."""
+    from pymatgen.core import Composition
+
+    rows = _rows(path, None, ("structure_id", "species")).to_pydict()
+    counts = [tuple(sorted(Counter(species).items())) for species in rows["species"]]
+    try:
+        formulas = {one: str(Composition(dict(one)).reduced_formula) for one in set(counts)}
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path.name}: the atoms of a structure are not sound ({error})") from error
+    return {name: formulas[one] for name, one in zip(rows["structure_id"], counts, strict=True)}
+
+
 def _structure(path: Path, row: dict[str, Any], site_id: str, index: int) -> Structure:
     from pymatgen.core import Lattice, Structure
 
@@ -101,11 +115,13 @@ def _structure_ids(sites: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(material_and_site(str(site))[0] for site in sites))
 
 
-def _rows(path: Path, structure_ids: list[str]) -> pa.Table:
+def _rows(path: Path, structure_ids: list[str] | None, columns: Sequence[str] = tuple(_SCHEMA.names)) -> pa.Table:
+    """Columns of the rows of some structures, of all for None."""
     check_file(path)
+    wanted = None if structure_ids is None else [("structure_id", "in", structure_ids)]
     try:
-        table = pq.read_table(path, filters=[("structure_id", "in", structure_ids)], use_threads=False)
-        return table.select(_SCHEMA.names).cast(_SCHEMA)
+        table = pq.read_table(path, columns=list(columns), filters=wanted, use_threads=False)
+        return table.cast(pa.schema([_SCHEMA.field(name) for name in columns]))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(f"{path.name}: not a readable file of structures ({reason})") from error

@@ -43,6 +43,8 @@ NOTHING = "There is no map yet. Make one of the open set, below, or with: rankaa
 NO_SECOND, COMPONENTS = "", "principal components"
 TABLE_HEIGHT, TABLE_WIDTH = 190, 360
 MOST_LINKED = 20_000
+NO_FORMULA = ", and none is of this formula."
+NO_FORMULAS = ". It cannot be found by formula: its set has no structures beside it and no column of formulas."
 HINT = "XDI, columns of text, Athena projects, HDF5: absorber and energies as measured"
 
 
@@ -106,7 +108,7 @@ class AtlasView(pn.viewable.Viewer):
         self._clear = pmui.Button(label="Clear", size="small", variant="outlined", margin=(12, 6))
         self._clear.on_click(lambda _: self._choose(None, None))
         self._search = pmui.TextInput(
-            label="Find a material or site", placeholder="mp-…, then Enter", width=190, **small
+            label="Find material, site or formula", placeholder="mp-… or TiO2, then Enter", width=215, **small
         )
         self._map.param.watch(self._map_chosen, "value")
         self._beside.param.watch(lambda _: self._open(), "value")
@@ -209,9 +211,9 @@ class AtlasView(pn.viewable.Viewer):
         self._wanted = wanted
         self._list_seconds()
         with self._notices.guard():
-            first = (self._store.library.map_path(wanted[0]), self._structures(wanted[0]))
+            first = (self._store.library.map_path(wanted[0]), self._store.map_source(wanted[0]))
             other = wanted[1] if wanted[1] not in (NO_SECOND, COMPONENTS) else ""
-            second = (self._store.library.map_path(other), self._structures(other)) if other else None
+            second = (self._store.library.map_path(other), self._store.map_source(other)) if other else None
 
             def work() -> tuple[OpenMap, OpenMap | None, Rows | None]:
                 opened = open_map(*first)
@@ -221,10 +223,6 @@ class AtlasView(pn.viewable.Viewer):
                 return opened, beside, None if beside is None else link(opened, beside)
 
             self._drawing.prepare("map", work, lambda found: self._take(wanted, *found))
-
-    def _structures(self, map_id: str) -> Path | None:
-        source = self._store.map_source(map_id)
-        return None if source is None else structures_path(source)
 
     def _take(self, wanted: tuple[str, str], opened: OpenMap, second: OpenMap | None, linked: Rows | None) -> None:
         if wanted != self._wanted:
@@ -452,17 +450,28 @@ class AtlasView(pn.viewable.Viewer):
             self._tapped(int(self._link[row]))
 
     def _find(self, text: str) -> None:
-        opened = self._opened
+        """Marks what is called so or made so, and shows the first; formulas are looked up beside the page's events."""
+        opened, text = self._opened, text.strip()
         if opened is None:
             return
-        text = text.strip()
-        self._found = opened.found(text) if text else np.zeros(len(opened), dtype=np.bool_)
-        self._say()
-        self._mark()
-        if self._found.any():
-            self._tapped(int(np.argmax(self._found)))
-        elif text:
-            self._notices.show(f"No site or material of this map has '{text}' in its name.", "info")
+
+        def work() -> tuple[Mask, bool]:
+            none = np.zeros(len(opened), dtype=np.bool_)
+            return (opened.found(text), bool(opened.formulas.any())) if text else (none, True)
+
+        def show(found: tuple[Mask, bool]) -> None:
+            if opened is not self._opened:
+                return
+            self._found, formulas = found
+            self._say()
+            self._mark()
+            if self._found.any():
+                self._tapped(int(np.argmax(self._found)))
+            elif text:
+                words = f"No site or material of this map has '{text}' in its name"
+                self._notices.show(f"{words}{NO_FORMULA if formulas else NO_FORMULAS}", "info")
+
+        self._drawing.prepare("find", work, show)
 
     def _dropped(self, event: Any) -> None:
         if event.new:

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from engine.analysis.scores import FloatArray
 from engine.atlas.region import inside
-from explorer.maps import Mask, OpenMap, formula_of
+from explorer.maps import Mask, OpenMap
 from explorer.messages import as_html
 from explorer.plots import atlas as plots
 from explorer.plots.colouring import Colouring, by_choice, legend_html
@@ -222,7 +222,7 @@ class MapPanel(pn.viewable.Viewer):
 def tip_html(opened: OpenMap, colouring: Colouring, row: int) -> str:
     """A site in a few lines with its spectrum, for the tip at the pointer."""
     site = opened.site(row)
-    formula = formula_of(opened.structures, site)
+    formula = opened.formula(row)
     values = opened.atlas.table.descriptors.iloc[row].dropna()
     labels = [f"{name} {value:.3g}".replace("-", "−") for name, value in values.items()][:MOST_LABELS]
     value = colouring.values[row]
@@ -231,7 +231,7 @@ def tip_html(opened: OpenMap, colouring: Colouring, row: int) -> str:
     else:
         shown = colouring.classes[int(value)] if colouring.classes else f"{value:.4g}".replace("-", "−")
     lines = [
-        f"<b>{as_html(opened.symbol(row))}</b>{f' in {as_html(formula)}' if formula else ''}",
+        f"<b>{as_html(opened.symbol(row))}</b>{f' in {as_html(formula)}' if formula else ', formula not known'}",
         as_html(site),
         *([as_html(" · ".join(labels))] if labels else []),
         f"{as_html(colouring.title)}: {as_html(shown)}",

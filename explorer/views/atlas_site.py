@@ -14,7 +14,7 @@ from bokeh.models import ColumnDataSource
 from engine.analysis.scores import FloatArray
 from engine.atlas.measured import PlacedSpectrum
 from explorer.components.structure import StructureScene, atoms_json
-from explorer.maps import NEAREST, OpenMap, Rows, formula_of
+from explorer.maps import NEAREST, OpenMap, Rows
 from explorer.messages import as_html
 from explorer.plots import atlas as plots
 from explorer.plots.trends import site_colors
@@ -49,8 +49,7 @@ def look_at_site(opened: OpenMap, row: int) -> _Looked:
     rows, distance = opened.nearest(row)
     path = opened.structures
     around = look_around(path, site) if path is not None and path.is_file() else None
-    formula = formula_of(path, site)
-    what = f"{opened.symbol(row)} in {formula or opened.material(row)}"
+    what = f"{opened.symbol(row)} in {opened.formula(row) or opened.material(row)}"
     table = near_html(opened, rows.tolist(), distance)
     return _Looked(opened, what, opened.atlas.table.mu[row], rows, distance, site, table, around)
 
@@ -124,7 +123,7 @@ def near_html(opened: OpenMap, rows: Sequence[int], distance: FloatArray) -> str
     top = "".join(f"<th{' class=number' if i > 1 else ''}>{as_html(cell)}</th>" for i, cell in enumerate(head))
     body = ""
     for row, apart, color in zip(rows, distance, site_colors(len(rows)), strict=True):
-        formula = formula_of(opened.structures, opened.site(row)) or opened.material(row)
+        formula = opened.formula(row) or opened.material(row)
         cells = [f"{apart:.3f}", *(label(float(descriptors[name].iloc[row])) for name in names)]
         dot = f'<i class="dot" style="background: {color}"></i>'
         what = f'<span title="{as_html(opened.site(row))}">{as_html(opened.symbol(row))} in {as_html(formula)}</span>'

@@ -107,10 +107,14 @@ def test_a_map_is_asked_with_outlines_colours_names_and_a_measured_spectrum(
 
     tab.page.mouse.move(*pixel(tab, 3.5, 0.5))
     tab.see("m-Ni10_000")
+    tab.see("/Ni in NiO/")
     tab.page.mouse.move(*pixel(tab, 2.0, 0.2))
-    tab.fill("Find a material or site", "cu7_")
+    tab.fill("Find material, site or formula", "cu7_")
     tab.see("2 found")
-    tab.see("/Cu in m-Cu7/")
+    tab.see("/m-Cu7_000/")
+    tab.fill("Find material, site or formula", "O6Ni4")
+    tab.see("20 found")
+    tab.see("/Ni in Ni2O3/")
     tab.see("Nearest spectra")
 
     energy = energies(EDGES_EV["Cu"])

@@ -39,6 +39,7 @@ def write_table(path: Path, n: int = 90) -> np.ndarray:
         "site_id": pa.array(family.site_id.tolist()),
         "element": pa.array(["Ti"] * n + ["Cu"] * n),
         "code": pa.array(["FEFF", "VASP"] * n),
+        "formula": pa.array(["Ti2O4"] * n + ["Cu2O"] * n),
         "OS": pa.array(family.descriptors["OS"].to_numpy()),
         "mu": pa.FixedSizeListArray.from_arrays(pa.array(mu.ravel()), 161),
     }
@@ -90,6 +91,8 @@ def test_a_stored_map_is_the_same_again_and_a_table_as_well(made: Made, tmp_path
     np.testing.assert_array_equal(again.xy, made.atlas.xy)
     np.testing.assert_array_equal(again.table.mu, made.atlas.table.mu)
     np.testing.assert_array_equal(again.nearest, made.atlas.nearest)
+    assert again.formula == made.atlas.formula
+    assert set(zip(made.atlas.table.sites["element"], again.formula, strict=True)) == {("Ti", "Ti2O4"), ("Cu", "Cu2O")}
     pd.testing.assert_frame_equal(again.table.sites, made.atlas.table.sites, check_dtype=False)
     assert list(again.table.descriptors) == ["OS"]
     assert (again.how, again.scores, again.cleaning) == (made.atlas.how, made.atlas.scores, made.atlas.cleaning)

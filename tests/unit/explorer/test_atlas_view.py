@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bokeh.events import SelectionGeometry, Tap
 
+from engine.atlas.store import write_atlas
 from engine.errors import DataError
 from engine.io import load_set
 from explorer.jobs import Job, JobStore
@@ -23,6 +24,7 @@ from explorer.state import ExplorerState
 from explorer.views import atlas_map
 from explorer.views.atlas import AtlasView
 from explorer.views.atlas_colours import DENSITY, ELEMENT, colour
+from explorer.views.atlas_map import tip_html
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 from explorer.workspace import Workspace
@@ -141,6 +143,38 @@ def test_a_material_is_found_by_a_part_of_its_name(view: AtlasView) -> None:
     assert view._row == 84
     view._search.value = "<b>gold</b>"
     assert "&lt;b&gt;gold" in said(view)[0]
+
+
+def test_sites_are_found_by_formula_in_any_order_and_multiple(view: AtlasView) -> None:
+    assert "in Cu2O3" in tip_html(view._opened, colour(view._opened, ELEMENT, None, None), 2)
+    for text in ("Ni2O3", "O3Ni2", "Ni4O6", " O6 Ni4 "):
+        view._search.value = text
+        assert np.flatnonzero(view._found).tolist() == [60 + i for i in range(40) if i // 2 % 2]
+    assert (view._row, "Ni in Ni2O3" in view.site._head.object) == (62, True)
+    view._search.value = "NiO2"
+    assert not view._found.any()
+    assert "&#x27;NiO2&#x27; in its name, and none is of this formula" in said(view)[0]
+    view._search.value = ""
+    assert len(said(view)) == 1
+
+
+def test_a_map_whose_set_has_no_formulas_says_so(view: AtlasView, tmp_path: Path) -> None:
+    put_map(tmp_path, "plain", replace(made_map(), formula=()))
+    view._state.look(view._store)
+    view._map.value = "plain"
+    view._search.value = "NiO"
+    assert "no structures beside it and no column of formulas" in said(view)[0]
+    assert "<b>Cu</b>, formula not known" in tip_html(view._opened, colour(view._opened, ELEMENT, None, None), 2)
+
+
+def test_formulas_come_from_the_set_where_the_map_has_none(tmp_path: Path) -> None:
+    source = tmp_path / "set.parquet"
+    plain = replace(made_map(), formula=())
+    write_atlas(made_map(), source)  # a table with a column of formulas
+    opened = open_map(put_map(tmp_path, "plain", plain), source)
+    assert tuple(opened.formulas) == made_map().formula
+    assert opened.found("Cu2O3").sum() == 30
+    assert opened.at_principal_components().formula(2) == "Cu2O3"
 
 
 def test_a_measured_spectrum_lands_beside_the_spectrum_that_it_is_of(view: AtlasView, tmp_path: Path) -> None:
