@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pymatgen.core import Structure
+from pymatgen.core import Element, Structure
 
 import engine
 from engine.batch.processes import Workers
@@ -29,6 +29,7 @@ from engine.io.files import atomic_target
 from engine.io.parquet import write_set
 from engine.io.structures import structures_path, write_structures
 from engine.simulation.simulate import Settings, simulate_site
+from engine.simulation.soundness import fault_of
 from engine.spectra import assemble
 from engine.spectra.grid import resample
 from engine.structures import describe_sites
@@ -128,14 +129,31 @@ def _simulated(
     stored = read_structures(path)
     structures = {material.structure_id: material.structure for material, _ in stored}
     sites = [Site(material.structure_id, i, 1) for material, chosen in stored for i in chosen]
-    result = simulate_sites(
-        structures, sites, settings, work / "spectra" / element, workers=workers, progress=progress, simulate=simulate
-    )
+    result = _sound(
+        simulate_sites(
+            structures, sites, settings, work / "spectra" / element, workers=workers, progress=progress,
+            simulate=simulate,
+        ),
+        element,
+    )  # fmt: skip
     pairs = [(site.material_id, site.index) for site in result.sites]
     described = describe_sites(structures, pairs, workers=workers, cache=work / "descriptors")
     material_of = {material.structure_id: material for material, _ in stored}
     return _Family(
         element, result, described.frame.reset_index(drop=True), described.second_shell_angstrom, material_of
+    )
+
+
+def _sound(result: Simulated, element: str) -> Simulated:
+    """The spectra that can be absorption spectra; the others join the failures, with what is wrong."""
+    faults = [fault_of(part.energy_ev, part.mu, Element(element).Z) for part in result.finished]
+    good = [row for row, fault in enumerate(faults) if fault is None]
+    bad = [(site.site_id, fault) for site, fault in zip(result.sites, faults, strict=True) if fault is not None]
+    return replace(
+        result,
+        sites=tuple(result.sites[row] for row in good),
+        finished=tuple(result.finished[row] for row in good),
+        failures=(*result.failures, *bad),
     )
 
 
