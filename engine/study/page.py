@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 
 def section(title: str, text: str, figures: Sequence[str]) -> str:
@@ -32,6 +33,6 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def axis_title(axis: str, scores: Mapping[str, float]) -> str:
+def axis_title(axis: str, scores: Mapping[Hashable, Any]) -> str:
     """The name of an axis and, by a member's row of the score table, how well it follows its descriptor."""
     return f"{axis}, |SRCC| {scores[f'{axis} srcc']:.3f}" if f"{axis} srcc" in scores else axis
