@@ -30,6 +30,14 @@ def fails_on_site_1(structure: Structure | Molecule, site_index: int, settings: 
     return spectrum(structure, site_index, settings)
 
 
+def spikes_on_site_0(structure: Structure | Molecule, site_index: int, settings: Settings) -> SiteSpectrum:
+    """As ``fails_on_site_1``, and one point of the first atom's spectrum is off by the height of the edge."""
+    made = fails_on_site_1(structure, site_index, settings)
+    if site_index == 0:
+        made.mu[60] += 1
+    return made
+
+
 def dies_on_site_1(structure: Structure | Molecule, site_index: int, settings: Settings) -> SiteSpectrum:
     if site_index == 1:
         os._exit(9)

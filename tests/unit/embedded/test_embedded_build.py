@@ -24,10 +24,14 @@ SETTINGS = Settings(energy_min_ev=-20.0, energy_max_ev=70.0)
 def test_a_family_becomes_a_set_a_card_and_a_manifest_entry(tmp_path: Path) -> None:
     out, work = tmp_path / "data", tmp_path / "work"
     recipe = recipe_of("oxides-3d")
-    account = build_set(recipe, out, work, SETTINGS, elements=["Ni"], sites=8, simulate=fake.fails_on_site_1)
+    account = build_set(recipe, out, work, SETTINGS, elements=["Ni"], sites=8, simulate=fake.spikes_on_site_0)
     path = out / "oxides-3d" / "oxides-3d-Ni.parquet"
     spectra = read_set(path)
     assert len(spectra) + len(account.failures) == 8
+    spikes = [site for site, reason in account.failures if "more than the lifetime of the core hole allows" in reason]
+    assert spikes
+    assert all(site.endswith("_000") for site in spikes)
+    assert not any(str(site).endswith("_000") for site in spectra.site_id)
     assert spectra.energy_ev[0] == 8330.0
     assert spectra.mu.shape[1] == 256
     assert spectra.descriptors[["OS", "CN", "OCN", "NNRS", "MOOD"]].notna().all().all()
