@@ -91,7 +91,7 @@ class OpenMap:
         alike = [] if wanted is None else [one for one in set(self.formulas) if one and composition_of(one) == wanted]
         mask = pd.Series(self.formulas).isin(alike).to_numpy(dtype=np.bool_)
         for name in ("site_id", "material_id"):
-            mask |= sites[name].str.contains(text, case=False, regex=False).to_numpy(dtype=np.bool_)
+            mask = mask | sites[name].str.contains(text, case=False, regex=False).to_numpy(dtype=np.bool_)
         return mask
 
     def nearest(self, row: int) -> tuple[Rows, FloatArray]:
