@@ -68,7 +68,7 @@ def test_opened_files_are_corrected_one_by_one_forgotten_on_request_and_found_ag
     tab.see("/ open on no page: .*three.dat/")
     tab.page.get_by_text("Forget them").click()
     tab.see("/Forgot .*three.dat/")
-    tab.page.get_by_role("button", name="Undo").click()
+    tab.page.get_by_role("button", name="Undo", exact=True).click()
     tab.see("/not in this workspace: three.dat/")
     assert sorted(kept()) == ["one.dat energy=2,mu=3", "plain.dat ", "two.dat energy=2,mu=3"]
 
