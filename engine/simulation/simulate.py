@@ -92,6 +92,11 @@ class SiteSpectrum:
     notes: tuple[str, ...] = ()
 
 
+def line_width_ev(atomic_number: int) -> float:
+    """Half width at half maximum of lines: that of the core hole, or of the sharpest."""
+    return max(half_width_ev(atomic_number), SHARPEST_EV)
+
+
 def simulate_site(
     structure: Structure | Molecule, site_index: int, settings: Settings | None = None, *, device: str = "cpu"
 ) -> SiteSpectrum:
@@ -110,7 +115,7 @@ def simulate_site(
     final = _final_state(base, surroundings, settings.mode)
     muffin_tin = final.muffin_tin
     relative = np.arange(settings.energy_min_ev, settings.energy_max_ev + 0.5 * STEP_EV, STEP_EV)
-    width_ev = max(half_width_ev(number), SHARPEST_EV)
+    width_ev = line_width_ev(number)
     mu, mu0 = absorption_spectrum(
         cluster, muffin_tin, relative, hole_width_ev=width_ev, lmax=settings.lmax, device=device
     )

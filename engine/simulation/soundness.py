@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.simulation.core_hole import half_width_ev
 from engine.simulation.muffin_tin import FloatArray
-from engine.simulation.simulate import SHARPEST_EV
+from engine.simulation.simulate import line_width_ev
 
 UNSEEN_PER_EV2 = 0.1
 """A bend of mu that nobody sees: 0.006 between neighbouring points 0.25 eV apart."""
@@ -19,7 +18,7 @@ def excess_bend(energy_ev: FloatArray, mu: FloatArray, atomic_number: int) -> tu
     everywhere, as each Lorentzian does; w is the half width of the core hole, or of the sharpest lines. 0 or less, but
     for UNSEEN_PER_EV2, in a sound spectrum.
     """
-    width = max(half_width_ev(atomic_number), SHARPEST_EV)
+    width = line_width_ev(atomic_number)
     bend = np.abs(mu[2:] - 2 * mu[1:-1] + mu[:-2]) / (energy_ev[1] - energy_ev[0]) ** 2
     excess = bend - 2 * np.abs(mu[1:-1]) / width**2
     worst = int(excess.argmax())

@@ -23,6 +23,21 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill_workspace(tmp_path_factory.mktemp("workspace"), make_set(240), runs)
 
 
+@pytest.fixture
+def opened(start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path) -> tuple[Any, Any]:
+    """A server on the workspace, and a tab with the Experiment part ready for files."""
+    server = start_server(workspace)
+    tab = open_tab(server)
+    tab.part("Experiment")
+    tab.see("48 energies")
+    return server, tab
+
+
+def drop(tab: Any, files: dict[str, bytes]) -> None:
+    zone = tab.page.locator("input.filepond--browser").last
+    zone.set_input_files([{"name": n, "mimeType": "application/octet-stream", "buffer": c} for n, c in files.items()])
+
+
 def measured(oxidation: float) -> bytes:
     """Columns of text: what the made-up family would measure, far enough before and behind the edge to normalise."""
     energy = np.arange(8900.0, 9200.0, 0.5)
@@ -31,18 +46,12 @@ def measured(oxidation: float) -> bytes:
     return ("# energy mu\n" + "\n".join(f"{e:.2f} {m:.6f}" for e, m in zip(energy, mu, strict=True))).encode()
 
 
-def test_opened_files_are_corrected_one_by_one_forgotten_on_request_and_found_again(
-    start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path
-) -> None:
-    server = start_server(workspace)
-    tab = open_tab(server)
-    tab.part("Experiment")
-    tab.see("48 energies")
+def test_opened_files_are_corrected_one_by_one_forgotten_on_request_and_found_again(opened: tuple[Any, Any]) -> None:
+    server, tab = opened
     rows = measured(1).splitlines()[1:]
     numbered = b"\n".join(b"%d " % i + row for i, row in enumerate(rows, start=2))  # what looks like energies is not
     files = {"plain.dat": measured(2), "one.dat": numbered, "two.dat": numbered + b"\n", "three.dat": measured(3)}
-    zone = tab.page.locator("input.filepond--browser").last
-    zone.set_input_files([{"name": n, "mimeType": "application/octet-stream", "buffer": c} for n, c in files.items()])
+    drop(tab, files)
     tab.see("2 spectra prepared, 2 refused")
 
     def choose(name: str) -> None:
@@ -78,16 +87,10 @@ def test_opened_files_are_corrected_one_by_one_forgotten_on_request_and_found_ag
     assert server.complaints() == []
 
 
-def test_measured_spectra_are_prepared_predicted_and_laid_over_the_sliders(
-    start_server: Callable[..., Any], open_tab: Callable[..., Any], workspace: Path
-) -> None:
-    server = start_server(workspace)
-    tab = open_tab(server)
-    tab.part("Experiment")
-    tab.see("48 energies")
+def test_measured_spectra_are_prepared_predicted_and_laid_over_the_sliders(opened: tuple[Any, Any]) -> None:
+    server, tab = opened
     files = {f"film_{100 * i}K.dat": measured(1 + i / 3) for i in range(1, 7)} | {"note.dat": b"no numbers here"}
-    zone = tab.page.locator("input.filepond--browser").last
-    zone.set_input_files([{"name": n, "mimeType": "application/octet-stream", "buffer": c} for n, c in files.items()])
+    drop(tab, files)
     tab.see("6 spectra prepared, 1 refused")
     tab.see("note.dat: no columns of numbers found")
     tab.see("E0 899")
