@@ -159,10 +159,12 @@ class CompareView(pn.viewable.Viewer):
         self._notes.object = words_html(notes if len(columns) > 1 else [*notes, LEAST])
         if len(columns) > 1:
             question = panel.question(columns)
-            self._examiner.beside(
-                lambda: question() if asked == self._asked else None,
-                lambda result: self._drawing.change("compare answer", lambda: self._show(asked, panel, result)),
-            )
+
+            def take(result: Callable[[], Any]) -> None:
+                if asked == self._asked:  # answers may come in another order than their questions
+                    self._drawing.change("compare answer", lambda: self._show(asked, panel, result))
+
+            self._examiner.beside(lambda: question() if asked == self._asked else None, take)
 
     def _show(self, asked: int, panel: Panel, result: Callable[[], Any]) -> None:
         """Shows an answer, unless a newer question has been asked."""

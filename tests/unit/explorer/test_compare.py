@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.document import Document
 
 from engine.io import write_set
 from engine.model.config import make_config
@@ -29,6 +30,7 @@ from explorer.workspace import Workspace
 from tests.synthetic import make_set
 
 HOSTILE = "<img src=x>"
+T = TypeVar("T")
 PROVENANCE = ["run", "seed", "set_hash"]
 
 
@@ -79,6 +81,48 @@ def test_it_begins_with_the_model_in_view_and_another_on_the_same_set(view: Comp
     assert notes == []
     assert [column.letter for column in columns] == ["A", "B"]
     assert columns[0].facts.set_hash == columns[1].facts.set_hash or columns[0].facts.run == columns[1].facts.run
+
+
+class BackwardExaminer(Examiner):
+    """Answers when told to, the last question first."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def beside(self, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
+        self.waiting.insert(0, lambda: then(work))
+
+    def answer(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for one in waiting:
+            one()
+
+
+class Page:
+    """A document whose next turns come when told to."""
+
+    def __init__(self) -> None:
+        self.turns: list[Callable[[], None]] = []
+
+    def add_next_tick_callback(self, turn: Callable[[], None]) -> None:
+        self.turns.append(turn)
+
+    def turn(self) -> None:
+        while self.turns:
+            self.turns.pop(0)()
+
+
+def test_an_answer_that_comes_after_that_of_a_newer_question_is_left_out(view: CompareView) -> None:
+    page, examiner = Page(), BackwardExaminer()
+    view._examiner = examiner
+    view._drawing.live(cast("Document", page))
+    for title in ("Scores", "Elements"):
+        view._which.value = title
+        page.turn()
+    examiner.answer()
+    page.turn()
+    assert view._place.objects == [view._panels["Elements"].layout]
+    assert view._bar.variant == "determinate"
 
 
 def test_scores_are_those_of_the_runs_and_differences_are_to_the_first(view: CompareView, workspace: Workspace) -> None:
