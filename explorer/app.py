@@ -102,23 +102,19 @@ class Explorer:
         self.state = ExplorerState()
         self.drawing = Drawing(self.notices)
         self.state.param.watch(self._open_set, "dataset")
-        self.data = DataView(self.state, self.store, self.notices, self.drawing)
-        self.descriptors = DescriptorsView(self.state, self.store, self.notices, self.drawing, self._put_beside)
-        self.train = TrainView(self.state, self.store, self.notices, self.drawing)
         seen = (self.state, self.store, self.notices, self.drawing)
-        examiner = Examiner()
-        self.latent = LatentView(*seen, examiner, self._open_member)
-        self.compare = CompareView(*seen, examiner)
-        self.atlas = AtlasView(*seen, self._open_member, lambda: self.tabs.param.update(active=TRAIN_TAB))
-        self.experiment = ExperimentView(*seen, Measuring(), self._open_member)
-        self.parts: dict[str, pn.viewable.Viewer] = {
-            "Data": self.data,
-            "Descriptors": self.descriptors,
-            "Train": self.train,
-            "Latent": self.latent,
-            "Compare": self.compare,
-            "Atlas": self.atlas,
-            "Experiment": self.experiment,
+        self._seen, self._examiner = seen, Examiner()
+        self._before: dict[str, str] = {}
+        self.train = TrainView(*seen)
+        self.latent = LatentView(*seen, self._examiner, self._open_member)
+        self.parts: dict[str, Callable[[], pn.viewable.Viewer]] = {
+            "Data": lambda: self.data,
+            "Descriptors": lambda: self.descriptors,
+            "Train": lambda: self.train,
+            "Latent": lambda: self.latent,
+            "Compare": lambda: self.compare,
+            "Atlas": lambda: self.atlas,
+            "Experiment": lambda: self.experiment,
         }
         places = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in self.parts}
         self.tabs = pmui.Tabs(*places.items(), sizing_mode="stretch_width", margin=0)
@@ -127,6 +123,28 @@ class Explorer:
         self.frame = Frame(self.state, self.store, self.notices, self.drawing, self.tabs, _make_export)
         self.jobs_line = pn.pane.HTML("", margin=0, css_classes=["jobs-line"], styles=FOOTER)
         self.state.param.watch(self._say_jobs, "jobs")
+
+    # parts that are made when they are first looked at: they take two thirds of the time in which a page is made
+
+    @functools.cached_property
+    def data(self) -> DataView:
+        return DataView(*self._seen)
+
+    @functools.cached_property
+    def descriptors(self) -> DescriptorsView:
+        return DescriptorsView(*self._seen, self._put_beside, self._before)
+
+    @functools.cached_property
+    def compare(self) -> CompareView:
+        return CompareView(*self._seen, self._examiner)
+
+    @functools.cached_property
+    def atlas(self) -> AtlasView:
+        return AtlasView(*self._seen, self._open_member, lambda: self.tabs.param.update(active=TRAIN_TAB))
+
+    @functools.cached_property
+    def experiment(self) -> ExperimentView:
+        return ExperimentView(*self._seen, Measuring(), self._open_member)
 
     def start(self) -> None:
         """Finds what the workspace holds, opens the first set, and keeps looking."""
@@ -238,15 +256,18 @@ class Explorer:
             self._fill()
             self._activate()
 
+    def _in_view(self) -> pn.viewable.Viewer:
+        return list(self.parts.values())[self.tabs.active]()
+
     def _fill(self) -> None:
         """Puts the part that is in view onto the page: most of what a page costs is in parts nobody looks at yet."""
         place = self.tabs[self.tabs.active]
         if not place.objects:
-            place.objects = [list(self.parts.values())[self.tabs.active]]
+            place.objects = [self._in_view()]
 
     def _activate(self) -> None:
         """Some parts do their work only once they are in view."""
-        activate = getattr(list(self.parts.values())[self.tabs.active], "activate", None)
+        activate = getattr(self._in_view(), "activate", None)
         if activate is not None:
             activate()
 
@@ -265,7 +286,7 @@ class Explorer:
                 self.notices.show(f"{what} has been made; look at it under Atlas.", "success")
             elif job.kind == "train":
                 self.notices.show(f"{what} has finished; move its axes under Latent.", "success")
-                before = self.descriptors.next.begun.pop(job.id, "")
+                before = self._before.pop(job.id, "")
                 if job.source == self.state.dataset and self.tabs.active != LATENT_TAB:
                     self.place.choose(job.id)
                 if before:

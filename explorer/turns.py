@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -13,25 +14,36 @@ from bokeh.document import Document
 T = TypeVar("T")
 
 
-def next_turn(document: Document, how: Callable[[], None]) -> None:
-    """Calls ``how`` when the page may be changed; never, once the page has been closed."""
+def turns_of(document: Document) -> Callable[[Callable[[], None]], None]:
+    """What calls a function when the page may be changed, and never once the page has been closed.
+
+    Asked for in the page's own thread, called in any: a document takes callbacks of other threads only while it is not
+    being closed, which they cannot know.
+    """
     session = document.session_context
-    if session is None or not session.destroyed:
-        document.add_next_tick_callback(how)
+    if session is None:
+        return document.add_next_tick_callback
+    loop = asyncio.get_running_loop()
+
+    def take(how: Callable[[], None]) -> None:
+        if not session.destroyed:
+            document.add_next_tick_callback(how)
+
+    return lambda how: loop.call_soon_threadsafe(take, how)
 
 
 def beside(worker: Executor, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
     """Does ``work`` in ``worker``; calls ``then(result)`` in the page's next turn; ``result()`` may raise."""
     document = pn.state.curdoc
+    if document is None:
+        then(worker.submit(work).result)
+        return
+    next_turn = turns_of(document)
 
     def hand_over(future: Future[T]) -> None:
-        next_turn(document, lambda: then(future.result))
+        next_turn(lambda: then(future.result))
 
-    future = worker.submit(work)
-    if document is None:
-        then(future.result)
-    else:
-        future.add_done_callback(hand_over)
+    worker.submit(work).add_done_callback(hand_over)
 
 
 def weights_stamp(run: Path) -> int:

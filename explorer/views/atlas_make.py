@@ -90,6 +90,7 @@ class MakeMapView(pn.viewable.Viewer):
         self._said: list[str] = []
         state.param.watch(lambda *_: self._list(), "jobs")
         state.param.watch(lambda *_: self._offer(), ["dataset", "sets"])
+        self._list()
         self._offer()
 
     def __panel__(self) -> pmui.Column:

@@ -69,6 +69,8 @@ class DataView(pn.viewable.Viewer):
         state.param.watch(self._list_imports, "jobs")
         state.param.watch(self._show, "spectra")
         self._list_sets()
+        self._list_imports()
+        self._show()
 
     def _arrange(self) -> pmui.Row:
         left = pmui.Column(

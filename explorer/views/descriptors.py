@@ -71,8 +71,9 @@ class DescriptorsView(pn.viewable.Viewer):
         notices: Notices,
         drawing: Drawing,
         compare: Callable[[str, str], None],
+        begun: dict[str, str],
     ) -> None:
-        """``compare(before, after)`` puts two runs side by side."""
+        """``compare`` and ``begun`` as of NextDescriptorView."""
         super().__init__()
         self._state, self._store, self._notices, self._drawing = state, store, notices, drawing
         self._active = False
@@ -83,7 +84,7 @@ class DescriptorsView(pn.viewable.Viewer):
         self._cells, self._bars = ColumnDataSource(plots.NO_CELLS), ColumnDataSource(plots.NO_BARS)
         self._correlation = plots.correlation_figure(self._cells, CORRELATION_HEIGHT)
         self._ceiling = plots.ceiling_figure(self._bars, CEILING_HEIGHT)
-        self.next = NextDescriptorView(state, store, notices, drawing, compare)
+        self.next = NextDescriptorView(state, store, notices, drawing, compare, begun)
         self._page = pmui.RadioButtonGroup(
             options=[CATALOGUE_PAGE, NEXT_PAGE], value=CATALOGUE_PAGE, size="small", margin=(8, 10, 0, 10),
             sx={"& .MuiToggleButton-root": {"whiteSpace": "nowrap"}},

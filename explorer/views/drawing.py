@@ -13,7 +13,7 @@ from typing import TypeVar
 from bokeh.document import Document
 from panel.io import unlocked
 
-from explorer.turns import next_turn
+from explorer.turns import turns_of
 from explorer.views.notices import Notices
 
 T = TypeVar("T")
@@ -52,9 +52,10 @@ class Drawing:
             self._make(lambda: then(work()))
             return
         self._wanted[what] = work
+        next_turn = turns_of(document)
 
         def hand_over(future: Future[T]) -> None:
-            next_turn(document, lambda: self._take(what, work, future, then))
+            next_turn(lambda: self._take(what, work, future, then))
 
         _WORKER.submit(work).add_done_callback(hand_over)
 

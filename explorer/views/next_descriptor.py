@@ -51,10 +51,7 @@ Found = Mapping[str, Any]
 
 
 class NextDescriptorView(pn.viewable.Viewer):
-    """Ranks candidates for ``state.run`` as a job, and trains it again with one of them.
-
-    ``begun`` has the run before, by the id of each training that was started here.
-    """
+    """Ranks candidates for ``state.run`` as a job, and trains it again with one of them."""
 
     def __init__(
         self,
@@ -63,15 +60,18 @@ class NextDescriptorView(pn.viewable.Viewer):
         notices: Notices,
         drawing: Drawing,
         compare: Callable[[str, str], None],
+        begun: dict[str, str],
     ) -> None:
-        """``compare(before, after)`` puts two runs side by side."""
+        """``compare(before, after)`` puts two runs side by side.
+
+        ``begun`` takes the run before, by the id of each training that is started here.
+        """
         super().__init__()
         self._state, self._store, self._notices, self._drawing = state, store, notices, drawing
-        self._compare_runs = compare
+        self._compare_runs, self._begun = compare, begun
         self._found: Found | None = None
         self._told = ""
         self._trainings: list[tuple[str, str]] = []
-        self.begun: dict[str, str] = {}
         small: dict[str, Any] = {"size": "small", "margin": (4, 8, 4, 0)}
         self._ask = pmui.Button(label="Rank candidates", variant="contained", **small)
         self._stop = pmui.Button(label="Cancel", color="error", variant="outlined", visible=False, **small)
@@ -287,7 +287,7 @@ class NextDescriptorView(pn.viewable.Viewer):
 
         def begin(_: None = None) -> None:
             job = store.start_training(place, settings, title)
-            self.begun[job.id] = run
+            self._begun[job.id] = run
             state.look(store)
 
         if place == self._source():

@@ -82,6 +82,7 @@ class SpectraFigures(pn.viewable.Viewer):
         self._difference = groups.difference_figure(self._change, DIFFERENCE_HEIGHT)
         self._layout = self._arrange()
         self._listen()
+        self._offer()
 
     def __panel__(self) -> pmui.Column:
         return self._layout

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,7 +26,7 @@ from explorer.library import Library
 from explorer.measurement import Corrections
 from explorer.session_file import Autosave
 from explorer.state import ExplorerState
-from explorer.turns import next_turn
+from explorer.turns import turns_of
 from explorer.views.latent import mean_on
 from explorer.views.overlays import OverlaysView
 from explorer.workspace import Workspace
@@ -74,12 +76,20 @@ def session(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Explorer, Tu
     return made, turns, sent
 
 
-def test_a_page_that_was_closed_has_no_next_turn() -> None:
-    turns = Turns()
-    for destroyed in (False, True):
-        turns.session_context = SimpleNamespace(destroyed=destroyed)
-        next_turn(turns, print)  # type: ignore[arg-type]
-    assert turns.waiting == [print]
+def test_a_page_that_is_closed_before_a_thread_calls_has_no_next_turn() -> None:
+    async def taken(closed: bool) -> list[Any]:
+        turns = Turns()
+        turns.session_context = SimpleNamespace(destroyed=False)
+        next_turn = turns_of(turns)  # type: ignore[arg-type]
+        thread = Thread(target=next_turn, args=(print,))
+        thread.start()
+        thread.join()  # the event loop has not had a turn since
+        turns.session_context.destroyed = closed
+        await asyncio.sleep(0)
+        return turns.waiting
+
+    assert asyncio.run(taken(closed=False)) == [print]
+    assert asyncio.run(taken(closed=True)) == []
 
 
 def ask(session: Explorer, **message: Any) -> None:

@@ -115,9 +115,9 @@ def test_what_has_been_trained_already_is_compared_and_the_rest_is_trained(
     assert config == replace(before, descriptors=("CN",))
     assert job.title == "made: CN, 1 free · 2 seeds · default"
     assert tomllib.loads(settings.read_text())["descriptors"] == ["CN"]
-    assert view.begun == {job.id: "first"}
+    assert session._before == {job.id: "first"}
 
-    view.begun = {"both": "first"}
+    session._before = {"both": "first"}
     session.tabs.active, session.state.columns = 0, []
     session._announce(session.state.jobs["both"][0], Status("done"))
     assert session.tabs.active == COMPARE_TAB
