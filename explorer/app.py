@@ -56,6 +56,7 @@ FOOTER = {
 
 
 _LOADER = ThreadPoolExecutor(1, "open-model")
+_LOADED: set[tuple[Path, int]] = set()
 
 
 @functools.cache
@@ -73,7 +74,9 @@ def _load_member(folder: Path, member: int) -> Member:
 
     torch.set_num_threads(1)
     run = Run(folder)
-    return open_member(load_member(run, member), run, member)
+    opened = open_member(load_member(run, member), run, member)
+    _LOADED.add((folder, member))
+    return opened
 
 
 def _make_export(folder: Path, member: int, what: str, latent: list[float], axis: str, form: str) -> tuple[str, bytes]:
@@ -157,6 +160,8 @@ class Explorer:
         self.frame.begin()
         self._say_jobs()
         if not self._connected:
+            if self.tabs.active == LATENT_TAB and self._member_key(self.state.run, self.state.member) in _LOADED:
+                self._activate()  # the page comes with the model: a round trip less until its spectrum is there
             pn.state.onload(self._keep_looking)
 
     def _keep_looking(self) -> None:
@@ -225,7 +230,7 @@ class Explorer:
             if self.state.run:
                 self.tabs.active = LATENT_TAB
                 # Begins before the browser has connected, and is asked for again when it has.
-                _LOADER.submit(_load_member, self.library.run_path(self.state.run), self.state.member)
+                _LOADER.submit(_load_member, *self._member_key(self.state.run, self.state.member))
 
     def _importing(self) -> bool:
         return any(job.kind == "import" and status.active for job, status in self.state.jobs.values())
@@ -246,10 +251,16 @@ class Explorer:
                 self.place.choose(run)
                 return
 
+    def _member_key(self, run: str, member: int) -> tuple[Path, int]:
+        return self.library.run_path(run), member
+
     def _open_member(self, run: str, member: int, then: Callable[[Opened], None]) -> None:
-        """Loads a member beside the page's events, and hands it over when the page can be changed again."""
-        path = self.library.run_path(run)
-        beside(_LOADER, lambda: _load_member(path, member), lambda got: self.frame.opened(lambda: then(got)))
+        """Hands a member over: loaded beside the page's events, or at once while the page is still being made."""
+        key = self._member_key(run, member)
+        if self._connected:
+            beside(_LOADER, lambda: _load_member(*key), lambda got: self.frame.opened(lambda: then(got)))
+        else:
+            self.frame.opened(lambda: then(lambda: _load_member(*key)))
 
     def _tab_changed(self, _: Any) -> None:
         if self._connected:

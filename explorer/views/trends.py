@@ -91,7 +91,8 @@ class TrendsView(pn.viewable.Viewer):
             if asked == self._asked:
                 self._drawing.change("trends", lambda: self._draw(member, result))
 
-        self._examiner.beside(work, take)
+        # What comes beside a page's events reaches it only once a browser has connected.
+        pn.state.onload(lambda: self._examiner.beside(work, take))
 
     def _column(self) -> Callable[[], Column]:
         """Reads the member that the state names now; RunError when it is gone."""

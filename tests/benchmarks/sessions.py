@@ -188,7 +188,7 @@ async def come_and_go(server: Server, visits: int) -> None:
     say("growth over the second half", f"{1024 * slope:.1f} kB per visit")
 
 
-def first_paint(server: Server, visits: int = 5) -> None:
+def first_paint(server: Server, visits: int = 9) -> None:
     """Time from the start of the navigation to the first frame with the decoded spectrum, in a warm server."""
     from playwright.sync_api import sync_playwright
 
@@ -209,6 +209,7 @@ def first_paint(server: Server, visits: int = 5) -> None:
             timing = page.evaluate("performance.getEntriesByType('navigation')[0].toJSON()")
             rows.append((timing["responseStart"], timing["domContentLoadedEventEnd"], painted))
             page.close()
+            time.sleep(SETTLING_S)  # until the server has cleared the session away
         browser.close()
     html, loaded, painted = np.median(rows[1:], axis=0) / 1000
     say("first spectrum painted, warm, median", f"{painted:.2f} s (page made {html:.2f}, scripts run {loaded:.2f})")
