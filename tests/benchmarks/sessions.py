@@ -174,14 +174,13 @@ async def drag_together(server: Server, sessions: int, seconds: float) -> None:
 
 
 async def come_and_go(server: Server, visits: int) -> None:
-    marks = {0: 0.0}
+    marks: dict[int, float] = {}
     for visit in range(1, visits + 1):
         (await Visitor.open(server)).close()
         if visit % max(visits // 10, 1) == 0:
             await asyncio.sleep(SETTLING_S)
             marks[visit] = memory_mb(server)
-    del marks[0]
-    say("visits: server MB", "  ".join(f"{visit}: {mb:.0f}" for visit, mb in marks.items()))
+            say(f"server after {visit} visits", f"{marks[visit]:.0f} MB")
     places, values = np.array(list(marks)), np.array(list(marks.values()))
     half = places >= visits / 2
     slope = np.polyfit(places[half], values[half], 1)[0] if half.sum() > 1 else np.nan
