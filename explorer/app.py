@@ -206,7 +206,8 @@ class Explorer:
         )
         page.param.watch(lambda event: self.frame.context.opened(event.new), "contextbar_open")
         with edit_readonly(page):
-            page.busy = False  # else it follows the server's, which searches the whole page at every event
+            # Else it follows the server's, which searches the whole page at every event, and which keeps every page.
+            page.busy = self.tabs.param.loading
         return page
 
     def _open_first(self) -> None:
