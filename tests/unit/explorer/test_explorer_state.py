@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,16 @@ def test_a_session_opens_the_set_that_is_there(workspace: Workspace) -> None:
     assert not session.train._start.disabled
     assert "&lt;img" in session.data._details.object
     assert HOSTILE not in session.data._details.object
+
+
+def test_nothing_keeps_a_page_that_nobody_looks_at(workspace: Workspace) -> None:
+    session = Explorer(workspace)
+    session.start()
+    page = session.page()
+    kept = [weakref.ref(page), weakref.ref(session), weakref.ref(session.state)]
+    del page, session
+    gc.collect()
+    assert [one() for one in kept] == [None, None, None]
 
 
 def test_a_set_that_cannot_be_read_becomes_a_message(workspace: Workspace) -> None:
