@@ -61,11 +61,11 @@ class LatentView(pn.viewable.Viewer):
         self.nearest = NearestView(state, notices, drawing)
         self.trends = TrendsView(state, store.library, notices, drawing, examiner)
         self._empty = pn.pane.HTML(f"<p>{as_html(NOTHING)}</p>", margin=(24, 10))
+        self._below = pn.Column(sizing_mode="stretch_width", margin=0)
         self._content = pmui.Column(
             pmui.Row(self._export, sizing_mode="stretch_width", margin=(6, 0, 0, 0), align="center"),
             self.player,
-            self.nearest,
-            self.trends,
+            self._below,
             sizing_mode="stretch_width",
             margin=0,
             visible=False,
@@ -86,6 +86,11 @@ class LatentView(pn.viewable.Viewer):
         """Called when this part comes into view: only then is the model loaded."""
         self._active = True
         self._reopen()
+        pn.state.onload(self._lay_below)  # the player is painted first
+
+    def _lay_below(self) -> None:
+        if not self._below.objects:
+            self._below.objects = [self.nearest, self.trends]
 
     def _list_runs(self, *_: Any) -> None:
         self._empty.visible, self._content.visible = not self._state.runs, bool(self._state.runs)
