@@ -160,7 +160,8 @@ class Explorer:
         self.frame.begin()
         self._say_jobs()
         if not self._connected:
-            if self.tabs.active == LATENT_TAB and self._member_key(self.state.run, self.state.member) in _LOADED:
+            run, member = self.state.run, self.state.member
+            if run and self.tabs.active == LATENT_TAB and self._member_key(run, member) in _LOADED:
                 self._activate()  # the page comes with the model: a round trip less until its spectrum is there
             pn.state.onload(self._keep_looking)
 

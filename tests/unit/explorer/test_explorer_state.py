@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pytest
 
 from engine.errors import DataError
 from engine.io import write_set
 from engine.spectra import SpectraSet
-from explorer.app import Explorer
+from explorer.app import LATENT_TAB, Explorer
 from explorer.jobs import JobStore
 from explorer.library import Library
 from explorer.messages import UNFORESEEN, as_html, message_of
@@ -56,6 +57,21 @@ def test_a_session_opens_the_set_that_is_there(workspace: Workspace) -> None:
     assert not session.train._start.disabled
     assert "&lt;img" in session.data._details.object
     assert HOSTILE not in session.data._details.object
+
+
+def test_a_link_to_the_latent_part_opens_where_there_is_no_model(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[Any] = []
+    monkeypatch.setattr(type(pn.state), "onload", lambda _, how: waiting.append(how))
+    session = Explorer(workspace)
+    session._connected = False
+    session.tabs.active = LATENT_TAB
+    session.start()
+    session.page()
+    assert waiting == [session._keep_looking]
+    assert session.latent._empty.visible
+    assert session.notices._column.objects == []
 
 
 def test_nothing_keeps_a_page_that_nobody_looks_at(workspace: Workspace) -> None:
