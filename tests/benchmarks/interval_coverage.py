@@ -69,8 +69,8 @@ def main() -> None:
         for name, (share, count) in as_used.items():
             inside[name] += share * count
             known[name] += count
-            every[name].append(dealt[name].mean(axis=0))
             site, alike = dealt[name].mean(axis=0)
+            every[name].append(np.array([site, alike]))
             dealt_anew = f"{site:.1%} ({dealt[name][:, 0].std():.1%}), {alike:.1%}"
             print(f"{model.path.name:14s}{name:4s}{share:9.1%} of {count:4d} sites   {dealt_anew}", flush=True)
     for name in DESCRIPTORS:

@@ -6,12 +6,11 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import pytest
-from bokeh.document import Document
 
 from engine.io import write_set
 from engine.model.config import make_config
@@ -28,6 +27,7 @@ from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 from explorer.workspace import Workspace
 from tests.synthetic import make_set
+from tests.turns import Turns
 
 HOSTILE = "<img src=x>"
 T = TypeVar("T")
@@ -98,27 +98,14 @@ class BackwardExaminer(Examiner):
             one()
 
 
-class Page:
-    """A document whose next turns come when told to."""
-
-    def __init__(self) -> None:
-        self.turns: list[Callable[[], None]] = []
-
-    def add_next_tick_callback(self, turn: Callable[[], None]) -> None:
-        self.turns.append(turn)
-
-    def turn(self) -> None:
-        while self.turns:
-            self.turns.pop(0)()
-
-
 def test_an_answer_that_comes_after_that_of_a_newer_question_is_left_out(view: CompareView) -> None:
-    page, examiner = Page(), BackwardExaminer()
+    page, examiner = Turns(), BackwardExaminer()
     view._examiner = examiner
-    view._drawing.live(cast("Document", page))
+    view._drawing.live(page)  # type: ignore[arg-type]
     for title in ("Scores", "Elements"):
         view._which.value = title
         page.turn()
+    page.turn()  # of what Elements offers to choose from
     examiner.answer()
     page.turn()
     assert view._place.objects == [view._panels["Elements"].layout]

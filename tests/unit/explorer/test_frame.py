@@ -31,6 +31,7 @@ from explorer.views.latent import mean_on
 from explorer.views.overlays import OverlaysView
 from explorer.workspace import Workspace
 from tests.synthetic import make_set
+from tests.turns import Turns
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +45,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = make_config("default", descriptors=("OS", "CN"), seeds=(0, 1), epochs=3, hidden=16)
     train(spectra, folder / "sets" / "made.parquet", config, folder / "runs" / "made")
     return folder
-
-
-class Turns:
-    """A document whose next turn comes when the test says so."""
-
-    session_context: Any = None
-
-    def __init__(self) -> None:
-        self.waiting: list[Any] = []
-
-    def add_next_tick_callback(self, callback: Any) -> None:
-        self.waiting.append(callback)
-
-    def turn(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for callback in waiting:
-            callback()
 
 
 @pytest.fixture
