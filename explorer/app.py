@@ -157,12 +157,13 @@ class Explorer:
             if wanted.get("dataset") not in self.state.sets:
                 self._open_first()
             self.frame.say([*notes, *self.frame.apply(wanted)])
+        run, member = self.state.run, self.state.member
+        at_hand = run and self._member_key(run, member) in _LOADED
+        if at_hand and self.tabs.active == LATENT_TAB and not self._connected:
+            self._activate()  # the page comes with the model: a round trip less until its spectrum is there
         self.frame.begin()
         self._say_jobs()
         if not self._connected:
-            run, member = self.state.run, self.state.member
-            if run and self.tabs.active == LATENT_TAB and self._member_key(run, member) in _LOADED:
-                self._activate()  # the page comes with the model: a round trip less until its spectrum is there
             pn.state.onload(self._keep_looking)
 
     def _keep_looking(self) -> None:
