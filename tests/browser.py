@@ -20,7 +20,7 @@ FLAGS = (
 )
 TAB_CLOSED = re.compile(
     r"[^\n]*Task exception was never retrieved\nfuture[^\n]*WebSocketClosedError.*?\n"
-    r"tornado\.\S*WebSocketClosedError\n",
+    r"tornado\.\S*WebSocketClosedError\n|[^\n]*Failed sending message as connection was closed\n",
     re.S,
 )
 COMPLAINTS = ("Traceback", "ERROR", "WARNING", "Error:", "E-10", "W-10")
