@@ -74,7 +74,9 @@ def train(
         threads=threads, progress=print_epoch,
     )  # fmt: skip
     for model in done:
-        typer.echo(f"{model.name}: {model.bytes / 1e6:.1f} MB{', kept as it was' if model.kept else ''}")
+        kept = ", kept as it was" if model.kept else ""
+        without = f", without {', '.join(model.constant)} (the same for all sites)" if model.constant else ""
+        typer.echo(f"{model.name}: {model.bytes / 1e6:.1f} MB{kept}{without}")
 
 
 @app.command(name="map")

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class ModelAccount:
-    """One stored model: its name, whether it was there already, and the size of its files in bytes."""
+    """One stored model: its name, whether it was there already, the size of its files in bytes.
+
+    ``constant`` are the descriptors that it was not given, as every site of the set has the same value of them.
+    """
 
     name: str
     kept: bool
     bytes: int
+    constant: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def train_models(
 
     A stored model is kept when it has these settings, was trained on this set and its files are those of the manifest.
     A training that was interrupted goes on from ``work/<set>-<element>``. ``workers`` processes of ``threads`` threads
-    each; ``progress(model, epoch, epochs)``, a function of a module, is called in them.
+    each; ``progress(model, epoch, epochs)``, a function of a module, is called in them. A model gets those of the
+    descriptors of ``config`` that are not the same for all sites of its element.
     DataError when the folder has no such set, a file of the set is not the one that the manifest names, or a model
     cannot be trained; the others are trained all the same.
     """
@@ -87,9 +92,10 @@ def train_models(
         file = stored.file_of(element)
         file.check()
         name = f"{set_name}-{element}"
-        task = _Task(name, file.path, element, config, work / name, folder / "models" / name, threads, progress)
+        own = replace(config, descriptors=varying(load_set(file.path, element), config.descriptors))
+        task = _Task(name, file.path, element, own, work / name, folder / "models" / name, threads, progress)
         if (there := _current(task, embedded)) is not None:
-            accounts.append(ModelAccount(name, True, sum(f.bytes for f in there.files)))
+            accounts.append(_account(task, config, True, [f.bytes for f in there.files]))
         else:
             tasks.append(task)
     failures = []
@@ -101,10 +107,23 @@ def train_models(
             continue
         entry = _entry(task, set_name, folder)
         put_entry(folder, "model", entry)
-        accounts.append(ModelAccount(task.label, False, sum(file["bytes"] for file in entry["files"])))
+        accounts.append(_account(task, config, False, [file["bytes"] for file in entry["files"]]))
     if failures:
         raise DataError("; ".join(failures))
     return sorted(accounts, key=lambda account: account.name)
+
+
+def varying(spectra: SpectraSet, names: Sequence[str]) -> tuple[str, ...]:
+    """The descriptors ``names`` without those of one known value alone, which rank no spectrum above another."""
+    columns = spectra.descriptor_values(names).T
+    return tuple(
+        name for name, values in zip(names, columns, strict=True) if np.unique(values[~np.isnan(values)]).size != 1
+    )
+
+
+def _account(task: _Task, config: TrainConfig, kept: bool, sizes: Sequence[int]) -> ModelAccount:
+    constant = tuple(name for name in config.descriptors if name not in task.config.descriptors)
+    return ModelAccount(task.label, kept, sum(sizes), constant)
 
 
 def print_epoch(label: str, epoch: int, epochs: int) -> None:

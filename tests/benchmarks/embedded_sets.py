@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from pymatgen.core import Element
 from scipy.stats import spearmanr
 
+from engine.embedded.manifest import read_embedded
 from engine.io import read_set, read_steps
 from engine.simulation.core_hole import edge_energy_ev
 from engine.simulation.soundness import UNSEEN_PER_EV2, excess_bend
@@ -34,7 +35,6 @@ from engine.spectra import SpectraSet, spectral_descriptors
 FloatArray = npt.NDArray[np.float64]
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_DATA = Path(os.environ.get("RANKAAE_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
-FAMILIES = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu")
 SHIFTS_EV = np.arange(-8.0, 8.01, 0.1)
 DECAY = 2.7
 HEAVIEST_LIGHT = 10
@@ -44,7 +44,10 @@ FEFF_SHIFT_EV = -8.0
 
 
 def oxides(data: Path) -> dict[str, SpectraSet]:
-    return {el: read_set(data / "oxides-3d" / f"oxides-3d-{el}.parquet") for el in FAMILIES}
+    embedded = read_embedded(data)
+    if embedded is None:
+        raise SystemExit(f"no embedded data in {data}")
+    return {el: embedded.spectra("oxides-3d", el) for el in embedded.set_of("oxides-3d").elements}
 
 
 def troubles(energy_ev: FloatArray, mu: FloatArray, element: str) -> dict[str, float]:
@@ -94,9 +97,11 @@ def trends(data: Path) -> None:
         for value in np.unique(state[known]):
             these = edge[known & (state == value)]
             cells.append(f"{value:+.0f}: {these.mean():.2f} ± {these.std() / np.sqrt(len(these)):.2f} ({len(these)})")
-        slope = np.polyfit(state[known], edge[known], 1)[0]
-        rank = spearmanr(state[known], edge[known]).statistic
-        print(f"  {element:3s} {slope:+.2f} eV per unit, SRCC {rank:.2f}   {'   '.join(cells)}")
+        trend = "one state"
+        if len(cells) > 1:
+            slope = np.polyfit(state[known], edge[known], 1)[0]
+            trend = f"{slope:+.2f} eV per unit, SRCC {spearmanr(state[known], edge[known]).statistic:.2f}"
+        print(f"  {element:3s} {trend}   {'   '.join(cells)}")
     print("\npre-edge: highest mu in the 10 eV below the edge less 2 eV, mean, by coordination number")
     for element in ("Ti", "V", "Cr"):
         spectra = sets[element]

@@ -12,7 +12,7 @@ import pytest
 
 from engine.embedded import models
 from engine.embedded.manifest import read_embedded
-from engine.embedded.models import print_epoch, train_models
+from engine.embedded.models import print_epoch, train_models, varying
 from engine.errors import Cancelled, DataError
 from engine.io import read_set
 from engine.model.latent_model import load_members
@@ -123,6 +123,20 @@ def test_processes_train_several_at_once(folder: Path, tmp_path: Path, capfd: py
     said = capfd.readouterr().err
     assert "oxides-3d-Cu: epoch 6 of 6\n" in said
     assert "oxides-3d-Ni: epoch 6 of 6\n" in said
+
+
+def test_a_descriptor_that_all_sites_share_is_left_out_and_told(folder: Path, tmp_path: Path) -> None:
+    zinc = family("Zn")
+    put_family(folder, {"Zn": replace(zinc, descriptors=zinc.descriptors.assign(OS=2.0))})
+    for kept in (False, True):
+        (account,) = train_models("oxides-3d", folder, tmp_path / "work", config=TINY)
+        assert (account.kept, account.constant) == (kept, ("OS",))
+    embedded = read_embedded(folder)
+    assert embedded is not None
+    assert {model.element: model.descriptors for model in embedded.models} == {"Cu": ("OS", "CN"), "Zn": ("CN",)}
+    assert Run(folder / "models" / "oxides-3d-Zn").config() == replace(TINY, descriptors=("CN",))
+    unknown = zinc.descriptors.assign(OS=np.nan)
+    assert varying(replace(zinc, descriptors=unknown), ("CN", "OS")) == ("CN", "OS")
 
 
 def test_one_element_that_cannot_be_trained_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
