@@ -31,7 +31,7 @@ MAX_KEPT_MB = 2000
 MOST_FILES = 1000
 MOST_COMPONENTS = 8
 MAX_RECORD_BYTES = 1_000_000
-LONGEST, LONGEST_SERIES = 1000, 50_000
+LONGEST, LONGEST_LIST = 1000, 50_000
 MOST_NAMED = 20
 Values = dict[str, Any]
 _SHA256, _ID = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{32}")
@@ -52,6 +52,7 @@ class Experiment:
 
     components, basis  of the domain map that was made; 0 where none was
     chosen             name of the spectrum that is looked at; "" for the first
+    standards          spectra whose descriptors are known, see ``standards_of``
     """
 
     files: tuple[MeasuredFile, ...] = ()
@@ -59,6 +60,7 @@ class Experiment:
     components: int = 0
     basis: str = ""
     chosen: str = ""
+    standards: str = ""
 
     def with_files(self, files: Sequence[MeasuredFile]) -> Experiment:
         """The same for other files; a map of those before counts no more, nor does a reference that is gone."""
@@ -92,6 +94,11 @@ def read_experiment(given: Any) -> tuple[Experiment, list[str]]:
     notes += problems + more
     taken: Values = {}
     for name, sound, need in (
+        (
+            "standards",
+            lambda v: isinstance(v, str) and len(v) <= LONGEST_LIST,
+            f"text of at most {LONGEST_LIST} characters",
+        ),
         ("components", lambda v: type(v) is int and (v == 0 or 2 <= v <= MOST_COMPONENTS), f"2 to {MOST_COMPONENTS}"),
         ("basis", lambda v: isinstance(v, str) and len(v) <= LONGEST, f"text of at most {LONGEST} characters"),
         ("chosen", lambda v: isinstance(v, str) and len(v) <= LONGEST, f"text of at most {LONGEST} characters"),
@@ -296,7 +303,7 @@ def _corrections(given: Any, files: Collection[str]) -> tuple[Corrections, list[
         try:
             if name not in {one.name for one in fields(Corrections)}:
                 raise ConfigError("not a correction")
-            if not isinstance(value, str) or len(value) > (LONGEST_SERIES if name == "series" else LONGEST):
+            if not isinstance(value, str) or len(value) > (LONGEST_LIST if name == "series" else LONGEST):
                 raise ConfigError("need text, not longer than the page takes")
             if name == "reference" and value not in files:
                 raise ConfigError("none of the files is called so")

@@ -140,6 +140,7 @@ def export_csv(
         f"intervals: {COVERAGE:g} of new materials, calibrated on {found.materials} validation materials",
         AVERAGE,
         *([MAPPED] if mapped is not None else []),
+        *(put_right.line for put_right in found.prediction.standards.values()),
         *intake.notes,
         *(f"refused: {reason}" for reason in intake.refused),
         *(f"{one.measured.name}: {step}" for one in intake.prepared for step in one.steps),

@@ -32,6 +32,13 @@ def predict(
     coverage: Annotated[
         float, typer.Option(help="Share of new materials whose sites the intervals shall cover.")
     ] = 0.9,
+    standard: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'NAME OS=3'",
+            help="A spectrum of the set whose descriptors are known; from two on they put predictions right.",
+        ),
+    ] = None,
     member: Annotated[int | None, typer.Option(help="Member to use; default: the selected one.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,6 +49,7 @@ def predict(
     from engine.experiment.aligning import shift_sensitivity
     from engine.experiment.calibration import coverage_on, fit_predictor
     from engine.experiment.prediction import AVERAGE, MAPPED, prediction_table
+    from engine.experiment.standards import on_standards, standards_of
     from engine.io import read_set
     from engine.io.files import atomic_target
     from engine.model.latent_model import load_member
@@ -55,13 +63,16 @@ def predict(
     trained, split = run.spectra(), run.split()
     names = [name.strip() for name in descriptors.split(",") if name.strip()]
     predictor = fit_predictor(chosen, trained, split, names)
-    found = predictor.predict(spectra.mu, coverage)
+    known = spectra.site_id.tolist()
+    standards = standards_of("\n".join(standard or ()), known, predictor.names)
+    found = on_standards(predictor.predict(spectra.mu, coverage), known, standards)
     per_ev = shift_sensitivity(predictor.values, spectra.energy_ev, spectra.mu)
     table = prediction_table(spectra, found, per_ev)
     achieved = coverage_on(predictor, trained, split.test, coverage)
     notes = [AVERAGE] if spectra.origin.startswith("measured") else []
     if spectra.origin.endswith(", mapped"):
         notes.append(MAPPED)
+    notes += [put_right.line for put_right in found.standards.values()]
     if not np.isfinite(table[[f"{name} high" for name in found.names]].to_numpy()).all():
         notes.append("too few validation materials for intervals of this coverage: they are infinite")
     materials = np.unique(trained.material_id[split.validation]).size
@@ -104,13 +115,12 @@ def _lines(spectra: SpectraSet, found: Prediction) -> list[str]:
     from engine.experiment.prediction import MEASURES
 
     width = max(10, *(len(str(name)) for name in spectra.site_id[:40]))
-    heads = "  ".join(f"{name:>20}" for name in found.names)
+    shown = {name: found.ensemble[name] for name in found.names}
+    shown |= {f"{name} by standards": put_right.interval for name, put_right in found.standards.items()}
+    heads = "  ".join(f"{name:>20}" for name in shown)
     lines = [f"{'spectrum':{width}}  {heads}  outside by"]
     for row in range(min(len(spectra), 40)):
-        cells = [
-            f"{one.value[row]:.2f} [{one.low[row]:.2f}, {one.high[row]:.2f}]"
-            for one in (found.ensemble[name] for name in found.names)
-        ]
+        cells = [f"{one.value[row]:.2f} [{one.low[row]:.2f}, {one.high[row]:.2f}]" for one in shown.values()]
         outside = ", ".join(measure for measure, odd in zip(MEASURES, found.flagged[row], strict=True) if odd)
         lines.append(
             f"{spectra.site_id[row]!s:{width}}  {'  '.join(f'{cell:>20}' for cell in cells)}  {outside or '–'}"

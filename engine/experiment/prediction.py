@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,18 @@ class Calibrated:
 
 
 @dataclass(frozen=True, eq=False)
+class OnStandards:
+    """Predictions of one descriptor (n,) put right on standards, see ``engine.experiment.standards``.
+
+    beyond  (n,) whether the interval lies wholly outside the known values of the standards · line  in words
+    """
+
+    interval: Calibrated
+    beyond: npt.NDArray[np.bool_]
+    line: str
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """Predictions for n spectra and d descriptors.
 
@@ -39,6 +51,7 @@ class Prediction:
     latent     (n, k) · reconstruction (n, m) decoded from it
     measure    (n, 3) in the order of MEASURES, larger is odder · p (n, 3) share of in-domain materials as odd or odder
     flagged    (n, 3) whether the spectrum is outside the training domain by that measure
+    standards  per descriptor that standards were given for, the ensemble's predictions put right on them
     """
 
     names: tuple[str, ...]
@@ -51,6 +64,7 @@ class Prediction:
     measure: FloatArray
     p: FloatArray
     flagged: npt.NDArray[np.bool_]
+    standards: dict[str, OnStandards] = field(default_factory=dict)
 
 
 def covered(interval: Calibrated, truth: FloatArray) -> tuple[float, int]:
@@ -64,22 +78,22 @@ def prediction_table(spectra: SpectraSet, found: Prediction, per_ev: FloatArray)
     """One row per spectrum: predictions with intervals and change per eV of shift; three measures of the domain.
 
     Columns: name, SERIES where the set has it; per descriptor "X", "X low", "X high", "X spread" of the networks, "X
-    per eV" and, with an axis of its own, "X by axis" with low and high; per measure its value, "p", whether "outside".
+    per eV"; where it was put right on standards, "X by standards" with low, high and whether "beyond" their values;
+    with an axis of its own, "X by axis" with low and high; per measure its value, "p", whether "outside".
     """
     columns: dict[str, Any] = {"name": spectra.site_id}
     if "SERIES" in spectra.descriptors:
         columns["SERIES"] = spectra.descriptors["SERIES"].to_numpy()
     for i, name in enumerate(found.names):
         one = found.ensemble[name]
-        columns |= {name: one.value, f"{name} low": one.low, f"{name} high": one.high}
+        columns |= _interval(name, one)
         columns |= {f"{name} spread": found.spread[:, i], f"{name} per eV": per_ev[:, i]}
+        if name in found.standards:
+            put_right = found.standards[name]
+            columns |= _interval(f"{name} by standards", put_right.interval)
+            columns[f"{name} by standards beyond"] = put_right.beyond
         if name in found.isotonic:
-            axis = found.isotonic[name]
-            columns |= {
-                f"{name} by axis": axis.value,
-                f"{name} by axis low": axis.low,
-                f"{name} by axis high": axis.high,
-            }
+            columns |= _interval(f"{name} by axis", found.isotonic[name])
     for i, measure in enumerate(MEASURES):
         columns |= {
             measure: found.measure[:, i],
@@ -87,3 +101,7 @@ def prediction_table(spectra: SpectraSet, found: Prediction, per_ev: FloatArray)
             f"{measure} outside": found.flagged[:, i],
         }
     return pd.DataFrame(columns)
+
+
+def _interval(name: str, one: Calibrated) -> dict[str, FloatArray]:
+    return {name: one.value, f"{name} low": one.low, f"{name} high": one.high}

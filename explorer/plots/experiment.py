@@ -19,7 +19,7 @@ from explorer.plots.style import ENERGY_LABEL, MU_LABEL, NOW, add_hover, energy_
 
 SPECTRA_HEIGHT, AXIS_HEIGHT, PREDICTION_HEIGHT, RESIDUAL_HEIGHT = 330, 230, 250, 160
 PER_ROW = 3
-BEFORE, AFTER, MARKED = LOW, "#E69F00", NOW
+BEFORE, AFTER, PUT_RIGHT, MARKED = LOW, "#E69F00", "#009E73", NOW
 MEASURE_MARKERS = ("circle", "square", "triangle")
 # Neither the dark nor the light end, which vanish on a dark or a light page.
 ALONG = Viridis256[84:220]
@@ -115,9 +115,9 @@ def axis_grid(axes: Sequence[Axis], latent: FloatArray, mapped: FloatArray | Non
 def prediction_grid(
     found: Prediction, mapped: Prediction | None, axes: Sequence[Axis], order: Order, chosen: int
 ) -> Grid:
-    """Every descriptor along the series with intervals, before and after mapping; below, how odd the spectra are.
+    """Every descriptor along the series with intervals, put right on standards, mapped; below, how odd spectra are.
 
-    Open marks: outside the training domain by one measure or more.
+    Open marks: outside the training domain by one measure or more, or beyond what the standards span.
     """
     units = {axis.name: (axis.symbol, axis.unit) for axis in axes}
     drawings = []
@@ -125,12 +125,15 @@ def prediction_grid(
         symbol, unit = units.get(name, (name, ""))
         drawing = new_figure(order.label, f"{symbol} ({unit})" if unit else symbol, PREDICTION_HEIGHT)
         drawing.title.update(text=f"{symbol} predicted", text_font_size="13px")
-        shown = [(found.ensemble[name], order.x, "as measured", "circle", BEFORE, found.flagged.any(axis=1))]
+        outside, aside = found.flagged.any(axis=1), 0.006 * (order.ends[1] - order.ends[0])
+        shown = [(found.ensemble[name], order.x, "as measured", "circle", BEFORE, outside)]
+        if name in found.standards:
+            one = found.standards[name]
+            shown.append((one.interval, order.x - aside, "by standards", "square", PUT_RIGHT, outside | one.beyond))
         if mapped is not None:
-            aside = 0.006 * (order.ends[1] - order.ends[0])
             inside = np.zeros(len(order.names), dtype=bool)
             shown.append((mapped.ensemble[name], order.x + aside, "mapped", "triangle", AFTER, inside))
-        points = [_draw_intervals(drawing, one, x, order, *look) for one, x, *look in shown]
+        points = [_draw_intervals(drawing, interval, x, order, *look) for interval, x, *look in shown]
         drawing.scatter(
             [order.x[chosen]], [found.ensemble[name].value[chosen]], marker="circle", size=13, fill_color=None,
             line_color=MARKED, line_width=3,
@@ -243,7 +246,7 @@ def _draw_intervals(
     source = ColumnDataSource(
         {
             "value": one.value, "low": one.low, "high": one.high, "x": x, "name": list(order.names),
-            "kind": [f"{kind}{', outside the domain' if odd else ''}" for odd in outside],
+            "kind": [f"{kind}{', outside' if odd else ''}" for odd in outside],
             "fill": np.where(outside, 0.0, 0.85),
         }
     )  # fmt: skip

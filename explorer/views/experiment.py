@@ -13,10 +13,12 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
+from engine.errors import DataError
 from engine.experiment.explaining import Moves, explain
 from engine.experiment.intake import Intake
 from engine.experiment.measured import KINDS
 from engine.experiment.normalising import E0_RULES
+from engine.experiment.standards import on_standards, standards_of
 from engine.model.run import Run
 from explorer.components.member import Member
 from explorer.jobs import JobStore
@@ -38,6 +40,10 @@ SECTIONS = [SPECTRA, AXES, PREDICTIONS, RECONSTRUCTION, MAP]
 NO_MODEL = "No model is open. Train one, or choose one above: measured spectra are prepared for its energies."
 NOTHING = (
     "Drop measured spectra at the left: they are checked, normalised and brought to the energies of the open model."
+)
+STANDARDS = (
+    "Spectra above of compounds that you know. From two on, with values that differ, they put predictions right: "
+    "simulated spectra differ from measured ones in more than a shift."
 )
 GUESSED = "as found"
 FROM_FILES, FROM_NAMES, GIVEN = "as files hold it", "numbers in names", "values below"
@@ -70,7 +76,7 @@ class ExperimentView(pn.viewable.Viewer):
         self._experiment = Experiment()
         self._following = False
         self._asked = 0
-        self._counts = ""
+        self._counts = self._refusal = ""
         self.seen: panels.Seen | None = None
         self._moves: tuple[panels.Seen, Moves] | None = None
         self.files = MeasuredFilesView(state, store, notices, laboratory)
@@ -148,12 +154,16 @@ class ExperimentView(pn.viewable.Viewer):
         self._values = pmui.TextAreaInput(
             label="Values", placeholder="one per line, or: name value", rows=4, visible=False, **common
         )
+        self._standards = pmui.TextAreaInput(
+            label="Name, then what is known", placeholder="FeO OS=2\nFe2O3 OS=3 CN=6", rows=4, **common
+        )
         self._corrections = pmui.Accordion(
             ("Columns", self.files.columns),
             ("Read as", pmui.Column(self._element, self._kind, margin=0)),
             ("Normalised by", pmui.Column(self._was, self._e0, self._pre, self._post, margin=0)),
             ("Energies shifted by", pmui.Column(self._shift, self._reference, self._material, margin=0)),
             ("Series", pmui.Column(self._order, self._values, margin=0)),
+            ("Standards", pmui.Column(_words(STANDARDS), self._standards, margin=0)),
             ("Files kept", self.files.keeping),
             title_variant="subtitle2",
             disable_gutters=True,
@@ -164,6 +174,7 @@ class ExperimentView(pn.viewable.Viewer):
                   self._reference, self._material, self._order, self._values)  # fmt: skip
         for field in fields:
             field.param.watch(lambda _: self._corrected(), "value")
+        self._standards.param.watch(lambda _: self._set_standards(), "value")
 
     def activate(self) -> None:
         """Called when this part comes into view: only then is the model loaded."""
@@ -204,6 +215,10 @@ class ExperimentView(pn.viewable.Viewer):
             return
         self._tell(replace(self._now(), said=self._said_by_user(), components=0, basis=""))
 
+    def _set_standards(self) -> None:
+        if not self._following:
+            self._tell(replace(self._now(), standards=self._standards.value.strip()))
+
     def _now(self) -> Experiment:
         return read_experiment(self._state.experiment)[0]
 
@@ -221,6 +236,8 @@ class ExperimentView(pn.viewable.Viewer):
         if (now.files, now.said) != (before.files, before.said):
             self._prepare()
             return
+        if now.standards != before.standards and self.seen is not None and self.seen.predicted is not None:
+            self._change(predicted=self._put_right(self.seen.predicted))
         if now.chosen != before.chosen:
             self._choose_named()
         if (now.components, now.basis) != (before.components, before.basis):
@@ -237,6 +254,8 @@ class ExperimentView(pn.viewable.Viewer):
                 self._pre.value, self._post.value, self._material.value = said.pre, said.post, said.material
                 self._order.value = FROM_FILES if said.series is None else GIVEN if said.series else FROM_NAMES
                 self._values.value = said.series or ""
+            if self._standards.value.strip() != now.standards:
+                self._standards.value = now.standards
             if now.components:
                 self._components.value, self._basis.value = now.components, now.basis
 
@@ -269,7 +288,7 @@ class ExperimentView(pn.viewable.Viewer):
     def _prepare(self) -> None:
         """Reads and prepares all files anew, then predicts; what was asked before counts no more."""
         self._asked += 1
-        self._counts, self.seen = "", None
+        self._counts, self._refusal, self.seen = "", "", None
         experiment, workspace = self._experiment, self._store.workspace
         if not experiment.files or self._member is None:
             self._drawing.change("experiment", self._clear)
@@ -291,7 +310,7 @@ class ExperimentView(pn.viewable.Viewer):
         def take(result: Callable[[], T]) -> None:
             if asked != self._asked:
                 return
-            self._said.object = self._counts
+            self._said.object = self._counts + self._refusal
             try:
                 found = result()
             except Exception as error:
@@ -324,9 +343,21 @@ class ExperimentView(pn.viewable.Viewer):
         )
 
     def _take_prediction(self, predicted: Predicted) -> None:
-        self._change(predicted=predicted)
+        self._change(predicted=self._put_right(predicted))
         if self._experiment.components:
             self._make_map(self._experiment.components, self._experiment.basis)
+
+    def _put_right(self, predicted: Predicted) -> Predicted:
+        """The predictions put right on the standards that the state names, as they are where these cannot be used."""
+        assert self.seen is not None
+        found, names = replace(predicted.prediction, standards={}), self.seen.order.names
+        self._refusal = ""
+        try:
+            found = on_standards(found, names, standards_of(self._experiment.standards, names, found.names))
+        except DataError as error:
+            self._refusal = f'<p role="alert">▲ {as_html(message_of(error))}</p>'
+        self._said.object = self._counts + self._refusal
+        return replace(predicted, prediction=found)
 
     def _map_again(self) -> None:
         """The map that the state says, or none, once there are predictions."""

@@ -40,6 +40,10 @@ MOVE_WORDS = (
     "How far each axis alone, within the range of the training sites, would have to move so that the decoded spectrum "
     "comes nearest to the measurement, and the share of the squared residual that this takes away."
 )
+STANDARDS_WORDS = (
+    "Squares: put right on standards, with the interval carried along their line and widened by the farthest of them; "
+    "open where it lies beyond all their known values. {lines}."
+)
 NO_MAP = "Not mapped yet. A map needs a series of one material system, with more spectra than components."
 
 
@@ -114,11 +118,13 @@ def predictions_section(seen: Seen) -> list[Any]:
     if predicted is None or found is None:
         return []
     told = ", ".join(f"{name} {share:.0%} of {count}" for name, (share, count) in predicted.covered.items())
+    lines = [put_right.line for put_right in found.standards.values()]
     words = [
         f"{AVERAGE[0].upper()}{AVERAGE[1:]}.",
         PREDICTION_WORDS.format(coverage=COVERAGE),
         f"Intervals of {COVERAGE:.0%}, calibrated on {predicted.materials} validation materials, hold of the run's "
         f"test sites: {told}.",
+        *([STANDARDS_WORDS.format(lines="; ".join(lines))] if lines else []),
         *([f"Triangles: {MAPPED}."] if seen.after else []),
     ]
     drawings = plots.prediction_grid(found, seen.after, seen.member.axes, seen.order, seen.chosen)
@@ -131,7 +137,7 @@ def predictions_section(seen: Seen) -> list[Any]:
 
 
 def prediction_rows(seen: Seen) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: per descriptor value, interval, by the axis alone, per eV; mapped; the three measures apart."""
+    """Heads and rows: per descriptor value, interval, by standards, by the axis alone, per eV; mapped; the measures."""
     found, predicted = seen.before, seen.predicted
     assert found is not None
     assert predicted is not None
@@ -141,6 +147,14 @@ def prediction_rows(seen: Seen) -> tuple[list[str], list[list[str]]]:
         one = found.ensemble[name]
         heads.append(name)
         columns.append([_interval(*row) for row in zip(one.value, one.low, one.high, strict=True)])
+        if name in found.standards:
+            put_right = found.standards[name]
+            heads.append(f"{name} by standards")
+            interval = put_right.interval
+            cells = [_interval(*row) for row in zip(interval.value, interval.low, interval.high, strict=True)]
+            columns.append(
+                [f"{c}{', beyond them' if far else ''}" for c, far in zip(cells, put_right.beyond, strict=True)]
+            )
         if name in found.isotonic:
             heads.append(f"{name} by its axis")
             columns.append([number(value, 2) for value in found.isotonic[name].value])

@@ -168,6 +168,16 @@ def test_the_command_writes_predictions_with_their_provenance(trained: Run, tmp_
     assert "averages over the absorbing sites" in content["notes"][0]
     text = (tmp_path / "p.csv").read_text()
     assert text.startswith("# run run, seed 0")
+    known = [
+        ("--standard", f"{spectra.site_id[row]} OS={table['OS'][row]}") for row in table["OS"].agg(["idxmin", "idxmax"])
+    ]
+    said = rankaae("predict", tmp_path / "m.parquet", *options, *known[0], *known[1]).stdout
+    assert "OS by standards: 1.00 × OS" in said
+    right = pd.read_csv(tmp_path / "p.csv", comment="#")
+    np.testing.assert_allclose(right["OS by standards"], table["OS"], atol=1e-4)
+    assert not right["OS by standards beyond"].any()
+    refused = rankaae("predict", tmp_path / "m.parquet", *options, *known[0], code=1).stderr
+    assert "needs two known values that differ" in refused
     other = replace(read_set(tmp_path / "m.parquet"), energy_ev=spectra.energy_ev + 1.0)
     write_set(other, tmp_path / "o.parquet")
     assert "prepare it with --model" in rankaae("predict", tmp_path / "o.parquet", *options, code=1).stderr

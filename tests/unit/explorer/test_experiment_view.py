@@ -212,6 +212,37 @@ def test_the_table_carries_where_it_comes_from(view: ExperimentView) -> None:
     assert rows[1]["nearest sites outside"] == "True"
 
 
+def test_standards_put_predictions_right_and_are_refused_where_they_cannot(
+    view: ExperimentView, state: ExplorerState
+) -> None:
+    drop(view, {"a.dat": measured(0.2), "b.dat": measured(0.4), "c.dat": measured(0.3)})
+    assert view.seen is not None
+    said = view.seen.before.ensemble["OS"].value
+    view._standards.value = "a OS=1\nb OS=1.5\n"
+    assert state.experiment["standards"] == "a OS=1\nb OS=1.5"
+    put_right = view.seen.before.standards["OS"].interval
+    slope = 0.5 / (said[1] - said[0])
+    np.testing.assert_allclose(put_right.value, 1 + slope * (said - said[0]))
+    np.testing.assert_allclose(put_right.high - put_right.low, slope)
+    view._sections.value = PREDICTIONS
+    assert "OS by standards" in view._place.objects[-1].object
+    assert "a 1 (said" in view._place.objects[0].object
+    content = view._download()
+    assert content is not None
+    assert "OS by standards low" in content.getvalue()
+    view._shift.value = "0.1"  # prepared and predicted anew
+    assert view.seen.before.standards["OS"].interval.value[0] == pytest.approx(1)
+    view._standards.value = "a OS=1\nd OS=2"
+    assert "standards, line 2" in view._said.object
+    assert view.seen.before.standards == {}
+    view._standards.value = ""
+    assert "standards" not in state.experiment
+    assert "alert" not in view._said.object
+    state.experiment = {**state.experiment, "standards": "a OS=1\nb OS=1.5"}
+    assert view._standards.value == "a OS=1\nb OS=1.5"
+    assert "OS" in view.seen.before.standards
+
+
 def test_open_marks_are_outside_and_a_series_orders_them() -> None:
     found = Lab().predict(Path(), 0, np.stack([Line.edge, Line.edge + 0.1 * Line.bump])).prediction
     order = order_of(["a", "b"], np.array([0.3, 0.1]))

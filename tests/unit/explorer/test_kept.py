@@ -23,6 +23,7 @@ GRID = np.linspace(8980.0, 9030.0, 64)
 FULL = Experiment(
     (MeasuredFile("a.dat", SHA), MeasuredFile("b.dat", SHA, "energy=1,mu=3")),
     Corrections(element="Cu", e0="8990", pre="-150,-30", shift_ev="1.5", reference="b.dat", material="m-1", series=""),
+    standards="a OS=2\nb OS=3",
     components=3,
     basis="m-1, OS=2",
     chosen="b",
