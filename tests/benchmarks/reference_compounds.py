@@ -5,14 +5,16 @@
 Takes the runs that are given, or the embedded models, and does those elements of which `xdi` has compounds. Measured
 energies are shifted by what one compound of each element asks for, which is marked with *. Metals, sulfides, carbides
 and nitrides are outside any oxide's domain and should be flagged. What all sites of a set share, as OS 2 in oxides of
-Zn, is not predicted. Below each table stands how often intervals of 90 % hold the labels of the run's held-out
-simulated materials.
+Zn, is not predicted. Below each table stands what two of the oxides make of the others when they are given as standards
+of known OS, and how often intervals of 90 % hold the labels of the run's held-out simulated materials.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +23,13 @@ import torch
 
 from engine.embedded.manifest import data_folder, read_embedded
 from engine.embedded.models import varying
-from engine.errors import EngineError
+from engine.errors import DataError, EngineError
 from engine.experiment.aligning import shift_sensitivity
 from engine.experiment.calibration import Predictor, coverage_on, fit_predictor
 from engine.experiment.intake import Intake, take_in
-from engine.experiment.prediction import MEASURES
+from engine.experiment.prediction import MEASURES, Prediction
 from engine.experiment.preparing import Preparation
+from engine.experiment.standards import Standard, on_standards
 from engine.model.latent_model import load_member
 from engine.model.run import Run
 from tests.benchmarks.train_quality import REAL_DATA
@@ -144,17 +147,51 @@ def report(run: Run, element: str) -> pd.DataFrame:
     for line in [*taken.notes, *(f"refused: {reason}" for reason in taken.refused)]:
         print(f"  {line}")
     predictor = fit_predictor(member, spectra, split, varying(spectra, DESCRIPTORS))
-    table = predictions(predictor, taken, element, Path(file).stem if known else "")
+    found = predictor.predict(np.stack([one.mu for one in taken.prepared]))
+    table = predictions(predictor, found, taken, element, Path(file).stem if known else "")
     print(shown(table).to_string(index=False))
     tell(table)
+    if "OS" in found.names:
+        standards_study(found, [one.measured.name for one in taken.prepared], element)
     for name, (share, count) in coverage_on(predictor, spectra, split.test, 0.9).items():
         print(f"  intervals of 90 % hold {name} of {share:.1%} of {count} held-out simulated sites")
     return table
 
 
-def predictions(predictor: Predictor, taken: Intake, element: str, reference: str) -> pd.DataFrame:
+def standards_study(found: Prediction, names: Sequence[str], element: str) -> None:
+    """Prints what every two oxides of different OS make of the other oxides when they are given as standards."""
+    compounds = [next(c for c in COMPOUNDS[element] if name.startswith(c.files)) for name in names]
+    oxides = [i for i, c in enumerate(compounds) if not c.outside and c.state is not None]
+    state = {i: float(compounds[i].state or 0) for i in oxides}
+    first = {compounds[i].name: i for i in reversed(oxides)}
+    pairs = [pair for pair in combinations(sorted(first.values()), 2) if len({state[i] for i in pair}) == 2]
+    kept = []
+    for pair in pairs:
+        told = " and ".join(compounds[i].name for i in pair)
+        try:
+            one = on_standards(found, names, [Standard(names[i], "OS", state[i]) for i in pair]).standards["OS"]
+        except DataError as error:
+            print(f"  {told} as standards are refused: {str(error).rpartition(': ')[2]}")
+            continue
+        others = [i for i in oxides if compounds[i].name not in told.split(" and ")]
+        if not others:
+            print(f"  {told} as standards: no other oxide")
+            continue
+        truth = np.array([state[i] for i in others])
+        before, after = (np.abs(of.value[others] - truth).mean() for of in (found.ensemble["OS"], one.interval))
+        held = (one.interval.low[others] <= truth) & (truth <= one.interval.high[others])
+        kept.append((before, after))
+        print(
+            f"  {told} as standards: mean error of OS of {len(others)} others {before:.2f}, put right {after:.2f}; "
+            f"intervals hold {held.sum()}, {one.beyond[others].sum()} lie beyond the standards"
+        )
+    if kept:
+        before, after = np.median(kept, axis=0)
+        print(f"  median over {len(kept)} of {len(pairs)} pairs: {before:.2f}, put right {after:.2f}")
+
+
+def predictions(predictor: Predictor, found: Prediction, taken: Intake, element: str, reference: str) -> pd.DataFrame:
     mu = np.stack([one.mu for one in taken.prepared])
-    found = predictor.predict(mu)
     per_ev = shift_sensitivity(predictor.values, predictor.member.energy_ev, mu)
     rows = []
     for i, one in enumerate(taken.prepared):
