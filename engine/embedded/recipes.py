@@ -47,7 +47,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "oxides-3d": Recipe(
             "oxides-3d",
-            "oxygen-coordinated Ti, V, Cr, Mn, Fe, Co, Ni and Cu in oxides",
+            "oxygen-coordinated Ti, V, Cr, Mn, Fe, Co, Ni, Cu and Zn in oxides",
             SITES_OF,
             oxide_materials,
             MappingProxyType({symbol: GridSpec(K_EDGE_EV[symbol] - _BELOW_EDGE_EV, 50.0, 256) for symbol in ABSORBERS}),

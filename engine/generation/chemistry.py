@@ -51,7 +51,7 @@ CLOSED_TRANSITION: Mapping[str, tuple[int, ...]] = MappingProxyType(
 
 ABSORBERS: Mapping[str, tuple[int, ...]] = MappingProxyType({
     "Ti": (2, 3, 4), "V": (2, 3, 4, 5), "Cr": (2, 3, 4, 5, 6), "Mn": (2, 3, 4, 5, 6, 7), "Fe": (2, 3, 4),
-    "Co": (2, 3, 4), "Ni": (1, 2, 3, 4), "Cu": (1, 2, 3),
+    "Co": (2, 3, 4), "Ni": (1, 2, 3, 4), "Cu": (1, 2, 3), "Zn": (2,),
 })  # fmt: skip
 """The families of the 3d oxides and the states they are given; Fe6+ is left out, as bond valence does not find it."""
 
@@ -66,7 +66,9 @@ _MORE_COORDINATIONS: Mapping[tuple[str, int], tuple[str, ...]] = MappingProxyTyp
 })  # fmt: skip
 """Coordinations known from compounds that Shannon's table does not list."""
 
-_HARDLY_KNOWN = frozenset({("Cr", 6, 6), ("Cr", 5, 6), ("Cr", 5, 8), ("Mn", 7, 6), ("Mn", 4, 4)})
+_HARDLY_KNOWN = frozenset({
+    ("Cr", 6, 6), ("Cr", 5, 6), ("Cr", 5, 8), ("Mn", 7, 6), ("Mn", 4, 4), ("Zn", 2, 8),
+})  # fmt: skip
 """Coordinations that the table lists, but that oxides at ambient pressure all but never have."""
 
 
@@ -102,7 +104,7 @@ ONLY_OXIDES = frozenset({"C", "N", "S", "Cl", "Br"})
 
 @cache
 def takes(symbol: str, state: int, coordination: int, planar: bool) -> bool:
-    """Whether a transition metal is known in a coordination number, four ligands in one plane or not."""
+    """Whether a 3d metal is known in a coordination number, four ligands in one plane or not."""
     if planar:
         return state in SQUARE_PLANAR.get(symbol, ())
     if (symbol, state, coordination) in _HARDLY_KNOWN or coordination >= len(_ROMAN):

@@ -1,4 +1,4 @@
-"""Recipe ``oxides-3d``: oxygen-coordinated Ti to Cu (no Sc), balanced over oxidation states and coordinations."""
+"""Recipe ``oxides-3d``: oxygen-coordinated Ti to Zn, balanced over oxidation states and coordinations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from engine.errors import DataError
-from engine.generation.chemistry import ABSORBERS
+from engine.generation.chemistry import ABSORBERS, takes
 from engine.generation.materials import Material, generator_of, is_new, material_id_of
 from engine.generation.prototypes import NOT_OXIDES, SALTS, SHELL_RATIO, prototypes
 from engine.generation.standard import Compound, standard_compounds
@@ -24,6 +24,9 @@ LARGEST_CLASS_SIZE = 150
 LARGEST_SHARE = 0.15
 """Most of a family's sites that one structure type may give."""
 
+NEIGHBOURS_OF: Mapping[str, tuple[int, int]] = MappingProxyType({"Zn": (4, 6)})
+"""Least and most neighbours of an element's sites, however distorted, where it is known with no others."""
+
 NEEDED = ("OS", "CN", "OCN", "NNRS", "MOOD", "O_FRAC")
 VALENCE_SECONDS = 2.0
 
@@ -36,9 +39,9 @@ def oxide_materials(element: str, *, sites: int, seed: int = 0) -> Iterator[tupl
 
     In turn from the class (state, coordination) that is most behind its share, which grows with the square root of how
     many compositions it has. A site is given when its first shell is oxygen, OS, CN, OCN, NNRS and MOOD can be
-    computed, OS is the state it was built for, CN is at least 4 (2 for the states 1 and 2), and its surroundings differ
-    from those of every other site. At most four sites per structure and 15 % of all from one structure type.
-    Deterministic by seed. DataError for an element that is not one of the eight.
+    computed, OS is the state it was built for, CN is at least 4 (2 for the states 1 and 2; 4 to 6 for Zn), and its
+    surroundings differ from those of every other site. At most four sites per structure and 15 % of all from one
+    structure type. Deterministic by seed. DataError for an element without a family.
     """
     if element not in ABSORBERS:
         raise DataError(f"no oxide family of {element}; there are {', '.join(ABSORBERS)}")
@@ -73,9 +76,10 @@ def oxide_classes(element: str, seed: int) -> dict[Kind, list[Candidate]]:
         for chosen in substitutions(prototype, element, ABSORBERS[element], "O"):
             if material_id_of(chosen) in known:
                 continue
-            slot, state = next(
-                (s, q) for s, (symbol, q) in zip(prototype.slots, chosen.ions, strict=True) if symbol == element
-            )
+            held = [(s, q) for s, (symbol, q) in zip(prototype.slots, chosen.ions, strict=True) if symbol == element]
+            if not all(takes(element, q, s.coordination, s.planar) for s, q in held):
+                continue  # Zn, which substitutions take beside another absorber wherever its size fits
+            slot, state = held[0]
             kind = (state, slot.coordination, slot.planar, prototype.name in SALTS)
             built.setdefault(kind, {}).setdefault(prototype.name, []).append(chosen)
     return {
@@ -105,4 +109,6 @@ def _sound_sites(material: Material, element: str, seen: list[np.ndarray], seed:
     sound = found.notna().all(axis=1).to_numpy() & (found["O_FRAC"] == 1.0).to_numpy()
     sound &= found["OS"].to_numpy() == states
     sound &= found["CN"].to_numpy() >= np.where(states >= 3, 4, 2)
+    if element in NEIGHBOURS_OF:
+        sound &= found["CN"].between(*NEIGHBOURS_OF[element]).to_numpy()
     return [i for i, good in zip(indices, sound, strict=True) if good and is_new(material.structure, i, seen)]

@@ -115,7 +115,7 @@ def _candidates(slot: Slot, absorber: str, states: tuple[int, ...], anion: str) 
         ions += [(symbol, state) for symbol, known in table.items() for state in known if symbol != absorber]
     result = []
     for symbol, state in ions:
-        fits = takes if symbol in ABSORBERS else _fits
+        fits = takes if symbol in ABSORBERS and symbol not in SPECTATORS else _fits
         if (anion == "O" or symbol not in ONLY_OXIDES) and fits(symbol, state, slot.coordination, slot.planar):
             try:
                 wanted = ideal_bond(symbol, state, anion, slot.coordination)
@@ -127,7 +127,7 @@ def _candidates(slot: Slot, absorber: str, states: tuple[int, ...], anion: str) 
 
 @cache
 def _fits(symbol: str, state: int, coordination: int, planar: bool) -> bool:
-    """Whether an ion that is no 3d metal may stand in a slot."""
+    """Whether an ion that is no transition metal may stand in a slot."""
     if planar:
         return state in SQUARE_PLANAR.get(symbol, ())
     if coordination > MOST_ANIONS.get(symbol, 12):

@@ -81,5 +81,5 @@ def test_all_elements_of_the_periodic_set_share_a_file(tmp_path: Path) -> None:
 def test_unknown_sets_and_elements_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there are oxides-3d, periodic-47"):
         recipe_of("oxides")
-    with pytest.raises(DataError, match="has no Zn"):
-        build_set(recipe_of("oxides-3d"), tmp_path, tmp_path, SETTINGS, elements=["Zn"])
+    with pytest.raises(DataError, match="has no Sc"):
+        build_set(recipe_of("oxides-3d"), tmp_path, tmp_path, SETTINGS, elements=["Sc"])

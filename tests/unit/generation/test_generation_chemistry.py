@@ -13,7 +13,8 @@ from engine.generation.chemistry import ABSORBERS, bond_r0, ideal_bond, shannon_
     [
         (("Ti", 4), 6, 1.96), (("V", 5), 4, 1.72), (("Cr", 3), 6, 1.98), (("Cr", 6), 4, 1.65), (("Mn", 2), 6, 2.20),
         (("Mn", 7), 4, 1.62), (("Fe", 3), 6, 2.02), (("Fe", 3), 4, 1.87), (("Co", 3), 6, 1.92), (("Ni", 2), 6, 2.07),
-        (("Cu", 1), 2, 1.85), (("Cu", 2), 4, 1.94), (("Si", 4), 4, 1.62), (("P", 5), 4, 1.53), (("La", 3), 12, 2.70),
+        (("Cu", 1), 2, 1.85), (("Cu", 2), 4, 1.94), (("Zn", 2), 4, 1.98), (("Zn", 2), 6, 2.11),
+        (("Si", 4), 4, 1.62), (("P", 5), 4, 1.53), (("La", 3), 12, 2.70),
     ],
 )  # fmt: skip
 def test_ideal_bonds_to_oxygen_are_those_of_oxides(ion: tuple[str, int], coordination: int, published: float) -> None:
@@ -42,6 +43,7 @@ def test_only_known_coordinations_are_taken() -> None:
     assert takes("Cu", 2, 4, True)
     assert not takes("Ti", 4, 4, True)
     assert not takes("Ni", 4, 12, False)
+    assert [number for number in range(1, 13) if takes("Zn", 2, number, False)] == [4, 5, 6]
 
 
 def test_every_family_state_has_a_bond_length() -> None:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from engine.embedded.manifest import data_folder, read_embedded
 from engine.errors import DataError
 from engine.generation.materials import Material, build, check, is_new, material_id_of
-from engine.generation.oxides import oxide_materials
+from engine.generation.oxides import SITES_OF, oxide_classes, oxide_materials
 from engine.generation.periodic import ELEMENTS, GROUPS, allotropes, periodic_classes, periodic_materials
 from engine.generation.prototypes import SALTS, prototypes
 from engine.generation.relaxation import instability
 from engine.generation.standard import standard_compounds
-from engine.generation.substitution import substitutions
+from engine.generation.substitution import Substitution, substitutions
 from engine.structures import describe_sites
 
 
@@ -83,8 +84,32 @@ def test_oxide_sites_are_sound_balanced_and_repeatable() -> None:
     assert {4, 6} <= set(frame["CN"])
     assert max(len(m.structure) for m, _ in first) <= 80
     assert max(Counter(m.kind for m, chosen in first for _ in chosen).values()) <= 4  # 15 % of 24
-    with pytest.raises(DataError, match="no oxide family of Zn"):
-        next(oxide_materials("Zn", sites=1))
+    with pytest.raises(DataError, match="no oxide family of Sc"):
+        next(oxide_materials("Sc", sites=1))
+
+
+def test_zinc_has_one_state_four_to_six_neighbours_and_its_reference_compounds() -> None:
+    found = list(oxide_materials("Zn", sites=20))
+    published = {m.material_id for m, _ in found if m.published}
+    assert {"wurtzite-Zn2-O", "calcite-C4-Zn2-O"} <= published
+    structures = {m.structure_id: m.structure for m, _ in found}
+    frame = describe_sites(structures, [(m.structure_id, i) for m, c in found for i in c], ["OS", "CN"]).frame
+    assert set(frame["OS"]) == {2}
+    assert set(frame["CN"]) == {4, 5, 6}
+    for candidates in oxide_classes("Zn", 0).values():
+        for chosen in candidates:
+            if isinstance(chosen, Substitution):
+                slots = zip(chosen.prototype.slots, chosen.ions, strict=True)
+                assert {slot.coordination for slot, (symbol, _) in slots if symbol == "Zn"} <= {4, 5, 6}
+
+
+@pytest.mark.parametrize("element", ["Ni", "Cu"])
+def test_a_family_begins_with_the_materials_of_the_embedded_set(element: str) -> None:
+    embedded = read_embedded(data_folder())
+    assert embedded is not None
+    stored = [site.rsplit("_", 1)[0] for site in embedded.spectra("oxides-3d", element).site_id]
+    made = [m.structure_id for m, _ in islice(oxide_materials(element, sites=SITES_OF[element]), 12)]
+    assert made == list(dict.fromkeys(stored))[:12]
 
 
 def test_periodic_set_reaches_every_element() -> None:
