@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from engine.analysis.scores import FloatArray
 from engine.errors import DataError, EngineError
 from engine.model.config import TrainConfig
 from engine.model.run import Run
+from engine.study.footing import Footing, footing
 from explorer.library import Library
 from explorer.messages import tidy
 from explorer.runs import MemberInfo, read_members
@@ -30,19 +29,20 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, eq=False)
 class RunFacts:
-    """A finished run: its id and title, absorber ("?" for several), settings, what it was trained on, its members.
-
-    set_hash  of the training set · split  short hash of the rows in its parts
-    """
+    """A finished run: its id and title, absorber ("?" for several), settings, what it was trained on, its members."""
 
     run: str
     title: str
     folder: Path
     element: str
     config: TrainConfig
-    set_hash: str
-    split: str
+    footing: Footing
     members: tuple[MemberInfo, ...]
+
+    @property
+    def set_hash(self) -> str:
+        """Of the training set."""
+        return self.footing.set_hash
 
     @property
     def selected(self) -> int:
@@ -105,12 +105,9 @@ def read_facts(library: Library, run: str, title: str) -> RunFacts:
 @functools.lru_cache(MOST_KEPT)
 def _read_facts(folder: Path, run: str, title: str, stamps: tuple[int, ...]) -> RunFacts:
     opened = Run(folder)
-    data = opened.data()
-    if "hash" not in data or "split" not in data:
-        raise DataError(f"{folder / 'data.json'}: does not say what the run was trained on")
-    split = hashlib.sha256(json.dumps(data["split"], sort_keys=True).encode()).hexdigest()[:12]
-    element, members = data.get("element") or "?", tuple(read_members(opened))
-    return RunFacts(run, title, folder, element, opened.config(), str(data["hash"]), split, members)
+    stands = footing(opened)
+    element, members = opened.data().get("element") or "?", tuple(read_members(opened))
+    return RunFacts(run, title, folder, element, opened.config(), stands, members)
 
 
 def read_columns(library: Library, titles: dict[str, str], keys: Iterable[str]) -> tuple[list[Column], list[str]]:
@@ -155,12 +152,14 @@ def differences_told(columns: Sequence[Column]) -> list[str]:
     """What a reader must know before comparing scores: which columns differ from the first in set or split."""
     told = []
     first = columns[0].facts
-    alike = [c.letter for c in columns if c.facts.set_hash != first.set_hash and c.facts.split == first.split]
-    other_set = [c.letter for c in columns if c.facts.set_hash != first.set_hash and c.letter not in alike]
-    other_split = [c.letter for c in columns if c.facts.set_hash == first.set_hash and c.facts.split != first.split]
+    others = [c for c in columns if not c.facts.footing.compares_with(first.footing)]
+    alike = [c.letter for c in others if c.facts.footing.split == first.footing.split]
+    other_set = [c.letter for c in others if c.facts.set_hash != first.set_hash and c.letter not in alike]
+    other_split = [c.letter for c in others if c.facts.set_hash == first.set_hash]
     if alike:
         told.append(
-            f"{_and(alike)} trained on another set than A, split alike: scores compare if the sites are the same."
+            f"{_and(alike)} trained on another set than A, split alike, whose spectra, sites or labels differ or "
+            "cannot be read: do not compare scores."
         )
     if other_set:
         told.append(f"{_and(other_set)} trained on another set than A: scores are those of other test sites.")

@@ -308,17 +308,17 @@ class Frame:
         self.say([*session.left_out, *notes])
 
     def _begin_report(self) -> None:
-        """Starts the report of the model in view as a job, beside the workspace's other runs on its set."""
+        """Starts the report of the model in view as a job, beside the workspace's runs that it compares with."""
         state, library = self._state, self._store.library
         if not state.run:
             raise RunError("no model is open")
         title = state.runs.get(state.run, state.run)
-        key = read_facts(library, state.run, title).set_hash
+        first = read_facts(library, state.run, title).footing
         beside = []
         for run in state.runs:
             with suppress(EngineError):
                 facts = read_facts(library, run, run)
-                if run != state.run and not is_embedded(run) and facts.set_hash == key:
+                if run != state.run and not is_embedded(run) and facts.footing.compares_with(first):
                     beside.append(facts.folder)
         self._reports.add(self._store.start_report(state.run, beside, title).id)
         state.look(self._store)

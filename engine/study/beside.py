@@ -10,6 +10,7 @@ from engine.analysis.chains import Chain, find_chains, where_it_began
 from engine.errors import RunError
 from engine.model.examine import examine_trends
 from engine.model.run import Run
+from engine.study.footing import footing, on_one_footing
 from engine.study.page import axis_title, figures_with, section, table
 from engine.study.svg import CHANGE, Curve, line_figure, traversal_figure
 from engine.study.sweep import step_of
@@ -42,8 +43,8 @@ def first_section(run: Run, others: Sequence[Run]) -> str:
     traversals = examine_trends(first, first.selected()).traversals
     figures = [traversal_figure(axis_title(axis, scores), one) for axis, one in traversals.items()]
     text = (
-        f"The run {first.path.resolve().name} on the same set, whose descriptors were changed into those above: from "
-        "the 5th percentile of an axis (blue) to the 95th (orange), selected member (the form of Fig. 6b)."
+        f"The run {first.path.resolve().name} on the same spectra, whose descriptors were changed into those above: "
+        "from the 5th percentile of an axis (blue) to the 95th (orange), selected member (the form of Fig. 6b)."
     )
     return section(FIRST, text, figures)
 
@@ -88,9 +89,9 @@ def chains_section(run: Run, others: Sequence[Run]) -> str:
 
 
 def _alike(run: Run, others: Sequence[Run]) -> list[Run]:
-    """The run, and those of the others that were trained on its set with its preset."""
-    key, preset = run.data()["hash"], run.config().preset
-    return [run, *(one for one in others if one.data()["hash"] == key and one.config().preset == preset)]
+    """The run, and those of the others with its preset whose scores compare, all of them with one another."""
+    runs = [run, *(one for one in others if one.config().preset == run.config().preset)]
+    return [runs[i] for i in on_one_footing([footing(one) for one in runs])[0]]
 
 
 def _chain_table(chain: Chain, runs: Sequence[Run]) -> str:

@@ -108,7 +108,7 @@ class CompareView(pn.viewable.Viewer):
             self._member.param.update(options=names, value=best)
 
     def _first_columns(self) -> list[str]:
-        """The member that is looked at, and that of another run on the same set, or another seed, or any other run."""
+        """The member that is looked at, and that of a run that it compares with, or another seed, or any other run."""
         runs: dict[str, str] = self._state.runs
         facts = []
         for run, title in runs.items():
@@ -197,5 +197,5 @@ def _short(title: str) -> str:
 
 
 def _same_set(one: RunFacts, first: RunFacts) -> bool:
-    """Whether another run was trained on the set of the first one."""
-    return one.run != first.run and one.set_hash == first.set_hash
+    """Whether another run's scores compare with those of the first one."""
+    return one.run != first.run and one.footing.compares_with(first.footing)

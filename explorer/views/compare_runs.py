@@ -14,6 +14,7 @@ from engine.analysis.chains import Chain, find_chains
 from engine.analysis.comparison import amplitude, overlap_between
 from engine.analysis.scores import FloatArray
 from engine.errors import EngineError
+from engine.study.footing import on_one_footing
 from explorer.columns import Answers, Column, RunFacts, axis_names, gather, read_facts, with_provenance
 from explorer.library import Library
 from explorer.plots import compare as plots
@@ -260,7 +261,7 @@ class ChainsPanel(RunsPanel):
 def chain_content(chosen: Steps, table: pd.DataFrame, notes: list[str]) -> Content:
     """Scores and amplitude of the free axis along a chain."""
     lines = [
-        f"Starts with {chosen.chain.steps[0]}; all runs are on one set with one split. Lines go through the "
+        f"Starts with {chosen.chain.steps[0]}; all runs are on the same spectra with one split. Lines go through the "
         "selected seeds, dots are all seeds.",
         "Amplitude of the free axis: root mean square over the energies of its differential, the spectrum at the "
         "95th minus that at the 5th percentile. It falls where a descriptor explains what that axis held before. "
@@ -272,13 +273,11 @@ def chain_content(chosen: Steps, table: pd.DataFrame, notes: list[str]) -> Conte
 
 
 def chains_of(every: Sequence[RunFacts]) -> list[Steps]:
-    """The chains among runs on one set with one split, longest first."""
-    groups: dict[tuple[str, str], list[RunFacts]] = {}
-    for facts in every:
-        groups.setdefault((facts.set_hash, facts.split), []).append(facts)
+    """The chains among runs whose scores compare, longest first."""
+    groups = [[every[i] for i in group] for group in on_one_footing([facts.footing for facts in every])]
     found = [
         Steps(chain, tuple(group[i] for i in chain.models))
-        for group in groups.values()
+        for group in groups
         for chain in find_chains([facts.config.descriptors for facts in group])
     ]
     return sorted(found, key=lambda steps: -len(steps.runs))

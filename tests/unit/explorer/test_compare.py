@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -12,17 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.io import write_set
+from engine.io import read_set, write_set
 from engine.model.config import make_config
 from engine.model.run import Run
 from engine.model.training import train
-from explorer.columns import LETTERS, read_columns
+from explorer.columns import LETTERS, differences_told, read_columns, read_facts
 from explorer.examine import Examiner
 from explorer.jobs import JobStore
 from explorer.library import Library
 from explorer.plots import compare as plots
 from explorer.state import ExplorerState
 from explorer.views.compare import CompareView
+from explorer.views.compare_runs import chains_of
 from explorer.views.drawing import Drawing
 from explorer.views.notices import Notices
 from explorer.workspace import Workspace
@@ -207,6 +209,22 @@ def test_chains_are_found_and_their_absence_says_what_to_train(view: CompareView
     html, table = shown(view, "Chains", ["nickel/0", "one/1"])
     assert "No two models" in html
     assert table is None
+
+
+def test_a_chain_goes_on_where_a_candidate_was_put_beside_the_descriptors_of_a_set(workspace: Workspace) -> None:
+    path = workspace.set_path("copper-with-candidates-01234567")
+    more = read_set(workspace.set_path("copper"))
+    more = replace(more, descriptors=more.descriptors.assign(BVS=np.arange(len(more)) % 7), steps=("from structures",))
+    write_set(more, path)
+    config = make_config("default", descriptors=("OS", "BVS"), seeds=(4, 7), epochs=2, hidden=16)
+    train(more, path, config, workspace.run_path("extended"))
+    library = Library(workspace)
+    every = [read_facts(library, run, run) for run in ("one", "nickel", "extended")]
+    assert every[0].set_hash != every[2].set_hash
+    assert [[facts.run for facts in steps.runs] for steps in chains_of(every)] == [["one", "extended"]]
+    columns, _ = read_columns(library, {"one": "one", "extended": "extended"}, ["one/0", "extended/0"])
+    assert [line.partition(" ")[0] for line in differences_told(columns)] == ["Selection"]
+    shutil.rmtree(workspace.run_path("extended"))
 
 
 def test_what_cannot_be_chosen_is_said_and_the_rest_stays(view: CompareView) -> None:
