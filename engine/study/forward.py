@@ -1,14 +1,17 @@
 """The forward direction: spectra from descriptors or from the structure, beside what the decoder makes of descriptors.
 
 Networks, ensembles, Monte-Carlo dropout and bootstrap as in C. D. Rankine and T. J. Penfold's work on predicting XANES
-(J. Chem. Phys. 156, 164102 (2022)); errors are those of the test part, whose materials no network has seen.
+(J. Chem. Phys. 156, 164102 (2022)); errors are those of the test part, whose materials no network has seen. By how much
+spreads are too narrow is told by the validation part, which no network has seen either; the run's own members were
+stopped where they did best on it.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,18 +35,37 @@ NETWORKS, STEPS = 8, 600
 HIDDEN, BATCH, RATE = 128, 256, 3e-3
 DROPOUT, PASSES = 0.1, 50
 LEAST_SITES = 20
-SIGMAS = 3.0
+SIGMAS, WITHIN = 3.0, 0.997
+DRAWS = 200
 SHELL_ANGSTROM = 0.5
 FILE = "forward.json"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes a spread σ usable, from the validation part, and how that does on the test part.
+
+    factor     f, such that 99.7 % of the energies of all validation sites have the truth within ±3fσ · low, high
+               its 90 % range over draws of the validation materials; high is None where it has no end
+    coverage   share of energies of all test sites at which the truth lies within ±3fσ
+    percent    half the width of ±3fσ on the test part: median over sites of 100 Σ3fσ / Σμ
+    """
+
+    factor: float
+    low: float
+    high: float | None
+    coverage: float
+    percent: float
 
 
 @dataclass(frozen=True)
 class Row:
     """One way to a spectrum, on the test part.
 
-    source           what it starts from · method  how its spread comes about
-    percent          median over sites of 100 Σ|Δμ| / Σμ, with its quartiles low and high
-    coverage         share of energies of all sites at which the truth lies within ±3σ; None without a spread
+    source       what it starts from · method  how its spread comes about
+    percent      median over sites of 100 Σ|Δμ| / Σμ, with its quartiles low and high
+    coverage     share of energies of all sites at which the truth lies within ±3σ; None without a spread
+    calibration  None without a spread, and where no factor is enough as σ is 0 where errors are not
     """
 
     source: str
@@ -52,6 +74,7 @@ class Row:
     low: float
     high: float
     coverage: float | None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -60,12 +83,20 @@ class Forward:
 
     importance  (distance in Å, rise of the median percentage error when other sites lend what the structure has from
                 there to half an ångström further), empty without structures · note  why, and which sites are left out
+    validation  sites that the factors are from; None when kept by a version that made none
     """
 
     rows: tuple[Row, ...]
     importance: tuple[tuple[float, float], ...]
     sites: int
     note: str
+    validation: int | None
+
+    @property
+    def remarks(self) -> str:
+        """The note, and what is to be done where factors are missing."""
+        older = "" if self.validation is not None else "Without factors: run rankaae forward again to have them."
+        return " ".join(text for text in (self.note, older) if text)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict."""
@@ -89,30 +120,34 @@ def forward(run: Run, *, networks: int = NETWORKS, steps: int = STEPS, seed: int
     known = np.asarray(np.isfinite(labels).all(axis=1))
     if features is not None:
         known &= np.isfinite(features).all(axis=1)
-    train, test = split.train[known[split.train]], split.test[known[split.test]]
-    if min(train.size, test.size) < LEAST_SITES:
+    train, validation, test = (part[known[part]] for part in (split.train, split.validation, split.test))
+    if min(train.size, validation.size, test.size) < LEAST_SITES:
         raise ConfigError(
-            f"{run.path}: {train.size} training and {test.size} test sites have all they need; "
-            f"need {LEAST_SITES} of each"
+            f"{run.path}: {train.size} training, {validation.size} validation and {test.size} test sites have all they "
+            f"need; need {LEAST_SITES} of each"
         )
-    truth = np.asarray(spectra.mu[test], dtype=np.float64)
-    material = spectra.material_id[train]
+    truth, held = (np.asarray(spectra.mu[part], dtype=np.float64) for part in (test, validation))
+    material, groups = spectra.material_id[train], spectra.material_id[validation]
     members = load_members(run)
-    mean = np.broadcast_to(spectra.mu[train].mean(axis=0), truth.shape)
-    rows = [row_of("nothing", "mean training spectrum", mean[None], truth)]
-    rows.append(row_of("descriptors", "decoder", _decoded(members, spectra.mu[train], labels, train, test), truth))
+    rows: list[Row] = []
+
+    def add(source: str, method: str, draw: Callable[[Rows], FloatArray]) -> None:
+        rows.append(row_of(source, method, draw(test), truth, (draw(validation), held, groups)))
+
+    mean = spectra.mu[train].mean(axis=0, dtype=np.float64)
+    add("nothing", "mean training spectrum", lambda part: np.broadcast_to(mean, (1, part.size, mean.size)))
+    add("descriptors", "decoder", lambda part: _decoded(members, spectra.mu[train], labels, train, part))
     importance: list[tuple[float, float]] = []
     for source, inputs in (("descriptors", labels), ("structure", features)):
         if inputs is None:
             continue
         for method, fit in METHODS.items():
             predict = fit(inputs[train], spectra.mu[train], material, networks, steps, seed)
-            rows.append(row_of(source, method, predict(inputs[test]), truth))
+            add(source, method, functools.partial(_at, predict, inputs))
             if source == "structure" and method == "ensemble":
                 importance = permutation_importance(predict, inputs[test], truth, seed)
-    whole = np.stack([member.decode(member.encode(spectra.mu[test])) for member in members])
-    rows.append(row_of("the spectrum itself", "encoder and decoder", whole, truth))
-    found = Forward(tuple(rows), tuple(importance), len(test), note)
+    add("the spectrum itself", "encoder and decoder", lambda part: _repeated(members, spectra.mu[part]))
+    found = Forward(tuple(rows), tuple(importance), len(test), note, len(validation))
     if not run.read_only:
         run.write_json(FILE, found.to_json())
     return found
@@ -122,13 +157,25 @@ def read_forward(run: Run) -> Forward | None:
     """What ``forward`` kept in a run folder; None where it has not been asked for."""
     try:
         content = json.loads((run.path / FILE).read_text(encoding="utf-8"))
-        rows = tuple(Row(**row) for row in content["rows"])
+        rows = tuple(_row(**row) for row in content["rows"])
         importance = tuple((float(r), float(rise)) for r, rise in content["importance"])
-        return Forward(rows, importance, int(content["sites"]), str(content["note"]))
+        validation = int(content["validation"]) if "validation" in content else None
+        return Forward(rows, importance, int(content["sites"]), str(content["note"]), validation)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run.path / FILE}: cannot be read ({error}); run rankaae forward again") from error
+
+
+def spread_cells(row: Row, found: Forward) -> tuple[str, str, str, str]:
+    """Raw coverage in %, factor and its range, coverage after it and width in %, as texts; "" where there is none."""
+    if row.coverage is None:
+        return "", "", "", ""
+    raw, fit = f"{100 * row.coverage:.1f}", row.calibration
+    if fit is None:
+        return raw, "none is enough" if found.validation is not None else "", "", ""
+    end = "∞" if fit.high is None else f"{fit.high:.2f}"
+    return raw, f"{fit.factor:.2f} ({fit.low:.2f} to {end})", f"{100 * fit.coverage:.1f}", f"{fit.percent:.1f}"
 
 
 def percentage_errors(predicted: FloatArray, truth: FloatArray) -> FloatArray:
@@ -137,15 +184,71 @@ def percentage_errors(predicted: FloatArray, truth: FloatArray) -> FloatArray:
     return errors
 
 
-def row_of(source: str, method: str, drawn: npt.NDArray[Any], truth: FloatArray) -> Row:
-    """The scores of drawn spectra (e, n, m), whose mean is the prediction and whose spread (from two on) its σ."""
-    mean = drawn.mean(axis=0, dtype=np.float64)
+def row_of(
+    source: str,
+    method: str,
+    drawn: FloatArray,
+    truth: FloatArray,
+    held: tuple[FloatArray, FloatArray, npt.NDArray[np.str_]],
+) -> Row:
+    """The scores of drawn spectra (e, n, m), whose mean is the prediction and whose spread (from two on) its σ.
+
+    held  drawn spectra (e, v, m), true ones (v, m) and materials (v,) of the validation part, for the calibration
+    """
+    mean, sigma = _mean_and_spread(drawn)
+    errors = np.abs(mean - truth)
     low, median, high = np.percentile(percentage_errors(mean, truth), [25, 50, 75])
-    coverage = None
-    if len(drawn) > 1:
-        sigma = drawn.std(axis=0, ddof=1, dtype=np.float64)
-        coverage = float(np.mean(np.abs(mean - truth) <= SIGMAS * sigma))
-    return Row(source, method, float(median), float(low), float(high), coverage)
+    row = Row(source, method, float(median), float(low), float(high), None)
+    if len(drawn) < 2:
+        return row
+    row = replace(row, coverage=float(np.mean(errors <= SIGMAS * sigma)))
+    held_mean, held_sigma = _mean_and_spread(held[0])
+    factor, *ends = spread_factors(np.abs(held_mean - held[1]), held_sigma, held[2])
+    if not np.isfinite(factor):
+        return row
+    reach = SIGMAS * factor * sigma
+    width = float(np.median(percentage_errors(truth + reach, truth)))
+    high_end = ends[1] if np.isfinite(ends[1]) else None
+    return replace(row, calibration=Calibration(factor, ends[0], high_end, float(np.mean(errors <= reach)), width))
+
+
+def spread_factors(
+    errors: FloatArray, sigma: FloatArray, material: npt.NDArray[np.str_], seed: int = 0
+) -> tuple[float, float, float]:
+    """The factor by which spreads (n, m) are to be multiplied, and the ends of its 90 % range.
+
+    The 99.7 % quantile of |error| / σ over all energies of all sites, a third of it: every point counts the same, as it
+    does in the coverage. Points of one site and sites of one material (n,) err together, so that the range is that of
+    200 draws of the materials with replacement. Infinite where σ is 0 and the error is not for too many points.
+    """
+    ratio = np.full(errors.shape, np.inf)
+    np.divide(errors, sigma, out=ratio, where=sigma > 0)
+    ratio[errors == 0] = 0
+    names, of = np.unique(material, return_inverse=True)
+    order = np.argsort(ratio, axis=None)
+    sorted_ratio, sorted_of = ratio.ravel()[order], np.repeat(of, errors.shape[1])[order]
+
+    def factor(times: npt.NDArray[np.intp]) -> float:
+        """Where every material counts so many times."""
+        reached = np.cumsum(times[sorted_of])
+        return float(sorted_ratio[np.searchsorted(reached, WITHIN * reached[-1])]) / SIGMAS
+
+    rng = np.random.default_rng(seed)
+    k = len(names)
+    drawn = [factor(np.bincount(rng.integers(k, size=k), minlength=k)) for _ in range(DRAWS)]
+    low, high = np.quantile(drawn, [0.05, 0.95], method="nearest")
+    return factor(np.ones(k, dtype=np.intp)), float(low), float(high)
+
+
+def _mean_and_spread(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation (n, m) of drawn spectra (e, n, m); 0 for a single one."""
+    mean = drawn.mean(axis=0, dtype=np.float64)
+    several = len(drawn) > 1
+    return mean, drawn.std(axis=0, ddof=1, dtype=np.float64) if several else np.zeros_like(mean)
+
+
+def _row(calibration: dict[str, Any] | None = None, **values: Any) -> Row:
+    return Row(**values, calibration=None if calibration is None else Calibration(**calibration))
 
 
 Predict = Callable[[FloatArray], FloatArray]
@@ -199,6 +302,15 @@ def _decoded(
             points[:, i] = curve.predict(labels[test, i])
         drawn.append(member.decode(points))
     return np.stack(drawn).astype(np.float64)
+
+
+def _repeated(members: Sequence[LatentModel], mu: npt.NDArray[Any]) -> FloatArray:
+    """Spectra (e, n, m) that every member makes of spectra (n, m)."""
+    return np.stack([member.decode(member.encode(mu)) for member in members]).astype(np.float64)
+
+
+def _at(predict: Predict, inputs: FloatArray, part: Rows) -> FloatArray:
+    return predict(inputs[part])
 
 
 def _fitted(

@@ -18,12 +18,15 @@ def forward(
 ) -> None:
     """Predict spectra from descriptors and from structures by networks, beside the decoder; the report shows the table.
 
+    Spreads are too narrow; each comes with the factor that makes it an error bar, found on the validation part.
+
     Example: rankaae forward runs/cu
     """
     import torch
 
     from engine.model.run import Run
     from engine.study.forward import forward as run_forward
+    from engine.study.forward import spread_cells
 
     if threads > 0:
         torch.set_num_threads(threads)
@@ -31,13 +34,22 @@ def forward(
     if as_json:
         print_json(found.to_json())
         return
-    lines = [f"{'from':20} {'by':24} {'error, % (quartiles)':>24} {'within ±3σ, %':>14}"]
+    lines = [
+        f"{'from':20} {'by':24} {'error, % (quartiles)':>24} {'within ±3σ, %':>14} {'factor f (90 % range)':>22} "
+        f"{'within ±3fσ, %':>15} {'±3fσ, % of μ':>13}"
+    ]
     for row in found.rows:
         error = f"{row.percent:.2f} ({row.low:.2f} to {row.high:.2f})"
-        covered = "" if row.coverage is None else f"{100 * row.coverage:.1f}"
-        lines.append(f"{row.source:20} {row.method:24} {error:>24} {covered:>14}")
+        covered, factor, after, width = spread_cells(row, found)
+        lines.append(
+            f"{row.source:20} {row.method:24} {error:>24} {covered:>14} {factor:>22} {after:>15} {width:>13}".rstrip()
+        )
     lines.append(f"{found.sites} test sites; 99.7 % within ±3σ would be right")
+    lines.append(
+        f"f: what σ must be multiplied by to have 99.7 % within ±3fσ on {found.validation} validation sites; its range "
+        "is over draws of their materials"
+    )
     if found.importance:
         steps = ", ".join(f"{distance:g}–{distance + 0.5:g} Å {rise:+.2f}" for distance, rise in found.importance)
         lines.append(f"error gained, in %, where other sites lend what is at a distance: {steps}")
-    print_text("\n".join([*lines, *([found.note] if found.note else [])]))
+    print_text("\n".join([*lines, *([found.remarks] if found.remarks else [])]))

@@ -33,7 +33,7 @@ from engine.spectra import set_info, spectral_descriptors
 from engine.spectra.spectra_set import SpectraSet
 from engine.structures.radial import CUTOFF_ANGSTROM
 from engine.study.beside import CHAINS, ELEMENTS, FIRST, chains_section, elements_section, first_section, runs_in
-from engine.study.forward import SHELL_ANGSTROM, read_forward
+from engine.study.forward import SHELL_ANGSTROM, read_forward, spread_cells
 from engine.study.page import axis_title, figures_with, number, section, table
 from engine.study.svg import (
     CHANGE,
@@ -215,14 +215,20 @@ def _forward(run: Run) -> str:
     found = read_forward(run)
     if found is None:
         return ""
-    rows = [["from", "by", "median error, %", "quartiles, %", "within ±3σ, %"]]
+    head = ["from", "by", "median error, %", "quartiles, %", "within ±3σ, %", "factor f (90 % range)"]
+    rows = [[*head, "within ±3fσ, %", "±3fσ, % of μ"]]
     for row in found.rows:
-        covered = "–" if row.coverage is None else f"{100 * row.coverage:.1f}"
-        rows.append([row.source, row.method, f"{row.percent:.2f}", f"{row.low:.2f} to {row.high:.2f}", covered])
+        cells = [cell or "–" for cell in spread_cells(row, found)]
+        rows.append([row.source, row.method, f"{row.percent:.2f}", f"{row.low:.2f} to {row.high:.2f}", *cells])
+    factors = "" if found.validation is None else (
+        f"The factor f makes σ an error bar: on {found.validation} validation sites 99.7 % lie within ±3fσ (its range is "
+        "over draws of their materials); beside it how many do on the test sites, and half the width of ±3fσ. "
+    )  # fmt: skip
     text = (
         f"{found.sites} test sites. Error of a site: 100 Σ|Δμ| / Σμ. The decoder gets each axis from its descriptor by "
         "a monotone curve and free axes at 0; networks see the structure as a radial density and weighted symmetry "
-        f"functions within {CUTOFF_ANGSTROM:g} Å. Spreads that are right would have 99.7 % within ±3σ. {found.note}"
+        f"functions within {CUTOFF_ANGSTROM:g} Å. Spreads that are right would have 99.7 % within ±3σ. {factors}"
+        f"{found.remarks}"
     )
     distances = np.array([distance + SHELL_ANGSTROM / 2 for distance, _ in found.importance])
     rises = np.array([rise for _, rise in found.importance])

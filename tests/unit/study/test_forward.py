@@ -16,7 +16,14 @@ from engine.model.config import make_config
 from engine.model.run import Run
 from engine.model.training import train
 from engine.structures.radial import FEATURE_DISTANCE
-from engine.study.forward import forward, percentage_errors, permutation_importance, read_forward, row_of
+from engine.study.forward import (
+    forward,
+    percentage_errors,
+    permutation_importance,
+    read_forward,
+    row_of,
+    spread_factors,
+)
 from engine.study.report import report_page
 from tests.command import rankaae
 from tests.synthetic import make_set
@@ -45,13 +52,63 @@ def test_percentage_errors_are_areas() -> None:
     np.testing.assert_allclose(percentage_errors(truth + np.array([[0.1, -0.1], [0.0, 0.2]]), truth), [10, 5])
 
 
-def test_a_spread_that_is_right_covers_the_truth() -> None:
+def gaussian(
+    rng: np.random.Generator, sites: int, error: float, spread: float, shared: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Drawn spectra with a spread, true ones that are off by an error common to ``shared`` sites, and the materials."""
+    truth = np.ones((sites, 50))
+    off = np.repeat(rng.normal(size=(sites // shared, 1 if shared > 1 else 50)), shared, axis=0)
+    drawn = truth + error * off + spread * rng.normal(size=(400, *truth.shape))
+    return drawn, truth, np.array([f"m{i // shared}" for i in range(sites)])
+
+
+def test_a_spread_that_is_right_needs_no_factor() -> None:
     rng = np.random.default_rng(0)
-    truth = np.ones((200, 50))
-    drawn = truth + 0.1 * rng.normal(size=truth.shape) + 0.1 * rng.normal(size=(400, *truth.shape))
-    covered = row_of("made up", "draws", drawn, truth).coverage
-    assert covered == pytest.approx(0.9973, abs=0.002)
-    assert row_of("made up", "one", drawn[:1], truth).coverage is None
+    (drawn, truth, _), held = gaussian(rng, 200, 0.1, 0.1), gaussian(rng, 200, 0.1, 0.1)
+    row = row_of("made up", "draws", drawn, truth, held)
+    assert row.coverage == pytest.approx(0.9973, abs=0.002)
+    assert row.calibration is not None
+    assert row.calibration.factor == pytest.approx(2.9677 / 3, abs=0.03)  # the Gaussian quantile of 99.7 %, over 3
+    one = row_of("made up", "one", drawn[:1], truth, (held[0][:1], *held[1:]))
+    assert (one.coverage, one.calibration) == (None, None)
+
+
+def test_the_factor_is_what_errors_exceed_the_spread_by() -> None:
+    rng = np.random.default_rng(1)
+    (drawn, truth, _), held = gaussian(rng, 300, 0.2, 0.05), gaussian(rng, 300, 0.2, 0.05)
+    row = row_of("made up", "draws", drawn, truth, held)
+    assert row.coverage == pytest.approx(0.5467, abs=0.01)  # a Gaussian within 0.75 of its deviations
+    fit = row.calibration
+    assert fit is not None
+    assert fit.factor == pytest.approx(4 * 2.9677 / 3, rel=0.03)
+    assert fit.low < fit.factor < (fit.high or 0)
+    assert fit.coverage == pytest.approx(0.997, abs=0.0015)
+    assert fit.percent == pytest.approx(100 * 3 * fit.factor * 0.05, rel=0.01)
+
+
+def test_errors_that_a_material_shares_leave_the_factor_less_sure() -> None:
+    rng = np.random.default_rng(2)
+    width = {}
+    for shared in (1, 10):
+        drawn, truth, material = gaussian(rng, 400, 0.1, 0.1, shared)
+        found = spread_factors(np.abs(drawn.mean(axis=0) - truth), drawn.std(axis=0), material)
+        width[shared] = found[2] - found[1]
+    assert width[10] > 3 * width[1]
+
+
+def test_a_spread_of_nothing_covers_only_what_is_without_error() -> None:
+    errors, sigma, material = np.full((50, 20), 0.3), np.full((50, 20), 0.1), np.arange(50).astype(str)
+    errors[:, :5], sigma[:, :5] = 0, 0
+    assert spread_factors(errors, sigma, material) == (pytest.approx(1),) * 3
+    errors[0, :5] = 1e-9  # half a percent of the points, all in one material
+    assert spread_factors(errors, sigma, material) == (np.inf, pytest.approx(1), np.inf)
+    errors[0, 2:5] = 0
+    found = spread_factors(errors, sigma, material)
+    assert found[:2] == (pytest.approx(1), pytest.approx(1))
+    flat = np.ones((2, 50, 20))
+    row = row_of("made up", "alike", flat, flat[0] + errors, (flat, flat[0] + 0.1, material))
+    assert row.coverage == pytest.approx(0.25, abs=0.01)
+    assert row.calibration is None
 
 
 def test_only_what_is_looked_at_is_important() -> None:
@@ -81,9 +138,30 @@ def test_networks_beat_the_mean_and_structures_tell_what_they_hold(run: Run) -> 
     assert np.abs(far).max() < 0.05
     assert read_forward(run) == found
     assert forward(run, networks=3, steps=150) == found
+    for row in found.rows:
+        assert (row.calibration is None) == (row.method == "mean training spectrum")
+        if row.calibration is not None:
+            assert row.coverage is not None
+            assert row.coverage < row.calibration.coverage
+            assert row.calibration.coverage > 0.97
     page = report_page(run)
     assert "Spectra from descriptors and structures" in page
     assert f"{error['structure', 'ensemble']:.2f}" in page
+    fit = next(row.calibration for row in found.rows if row.source == "structure")
+    assert fit is not None
+    assert f"<td>{fit.factor:.2f} ({fit.low:.2f} to {fit.high:.2f})</td><td>{100 * fit.coverage:.1f}</td>" in page
+    stored = found.to_json()
+    for row in stored["rows"]:
+        del row["calibration"]
+    del stored["validation"]
+    run.write_json("forward.json", stored)
+    older = read_forward(run)
+    assert older is not None
+    assert [(row.percent, row.coverage) for row in older.rows] == [(row.percent, row.coverage) for row in found.rows]
+    assert "run rankaae forward again" in older.remarks
+    page = report_page(run)
+    assert "Without factors: run rankaae forward again to have them." in page
+    assert "none is enough" not in page
 
 
 def test_what_cannot_be_done_is_said(run: Run, tmp_path: Path) -> None:
