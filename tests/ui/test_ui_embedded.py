@@ -60,6 +60,10 @@ def test_the_page_opens_on_an_embedded_model_and_trains_on_an_embedded_set(
     assert embedded is not None
     for file in embedded.files:
         file.check()
-    assert tab.errors == []
+    later = open_tab(server)  # a second visit: the model is in memory, and nothing was done yet
+    later.wait(lambda: len(later.curve("now")) == 48)
+    later.page.wait_for_timeout(1500)
+    assert later.page.get_by_role("button", name="Undo").first.is_disabled()
+    assert tab.errors == later.errors == []
     assert server.complaints() == []
     assert all(url.startswith((server.url.removesuffix("/explorer"), "data:", "blob:")) for url in tab.requests)

@@ -101,6 +101,15 @@ def test_measured_spectra_are_prepared_predicted_and_laid_over_the_sliders(opene
 
     section("Predictions", "validation materials, hold of")
     tab.wait(lambda: len(tab.data("low", beside="value")) == 6)
+    tab.page.get_by_text("Standards", exact=True).click()
+    known = tab.page.get_by_label("Name, then what is known")
+    known.fill("film_100K OS=1.33\nfilm_60K OS=3")
+    known.press("Tab")
+    tab.see("'film_60K OS=3'; begins with the name of no spectrum")
+    known.fill("film_100K OS=1.33\nfilm_600K OS=3")
+    known.press("Tab")
+    tab.see("film_600K 3 (said")
+    tab.see("OS by standards")
     tab.page.get_by_text("Series", exact=True).click()
     tab.page.get_by_role("combobox", name="What orders the series").click()
     tab.page.get_by_role("menuitem", name="numbers in names").click()
@@ -117,6 +126,7 @@ def test_measured_spectra_are_prepared_predicted_and_laid_over_the_sliders(opene
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     assert [row["SERIES"] for row in rows] == ["100", "200", "300", "400", "500", "600"]
     assert float(rows[0]["mapped OS low"]) < float(rows[0]["mapped OS high"])
+    assert [float(rows[i]["OS by standards"]) for i in (0, 5)] == pytest.approx([1.33, 3.0], abs=1e-4)
 
     tab.page.get_by_text("Sliders there").click()
     tab.part("Latent")
