@@ -33,6 +33,12 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def without_noise(values: Sequence[float]) -> list[float]:
+    """The values with 0 for what is 0 but for rounding, beside the largest of them."""
+    least = 1e-9 * max(map(abs, values))
+    return [value if abs(value) > least else 0.0 for value in values]
+
+
 def axis_title(axis: str, scores: Mapping[Hashable, Any]) -> str:
     """The name of an axis and, by a member's row of the score table, how well it follows its descriptor."""
     return f"{axis}, |SRCC| {scores[f'{axis} srcc']:.3f}" if f"{axis} srcc" in scores else axis

@@ -33,8 +33,9 @@ from engine.spectra import set_info, spectral_descriptors
 from engine.spectra.spectra_set import SpectraSet
 from engine.structures.radial import CUTOFF_ANGSTROM
 from engine.study.beside import CHAINS, ELEMENTS, FIRST, chains_section, elements_section, first_section, runs_in
+from engine.study.distributions import descriptor_figures, known, latent_section, with_unit
 from engine.study.forward import SHELL_ANGSTROM, read_forward, spread_cells
-from engine.study.page import axis_title, figures_with, number, section, table
+from engine.study.page import axis_title, figures_with, number, section, table, without_noise
 from engine.study.svg import (
     CHANGE,
     ENERGY,
@@ -110,6 +111,7 @@ def report_page(run: Run, beside: Sequence[Path] = (), jobs: int = 1) -> str:
         _data_figures(run, spectra),
         _trend_figures(run, member, found),
         _latent_figures(run, spectra, member, scores),
+        latent_section(run, spectra, member),
         _members(found),
         _validity(run, others, spectra, member),
         first_section(run, others),
@@ -153,12 +155,15 @@ def _data_card(run: Run, spectra: SpectraSet) -> str:
     ]  # fmt: skip
     rows += [["step", step] for step in spectra.steps]
     described: Any = info["descriptors"]
-    labels = [["descriptor", "known", "least", "median", "largest"]]
+    labels = [["descriptor", "known", "to train on", "to choose on", "to test on", "least", "median", "largest"]]
     for name in run.config().descriptors:
+        values = spectra.descriptors[name].to_numpy()
+        counts = [str(len(known(values[part]))) for part in (split.train, split.validation, split.test)]
         one = described[name]
-        labels.append([name, str(one["known"]), *(f"{one[key]:.4g}" for key in ("min", "median", "max"))])
+        ends = (f"{end:.4g}" for end in without_noise([one[key] for key in ("min", "median", "max")]))
+        labels.append([with_unit(name), str(one["known"]), *counts, *ends])
     described_table = table(labels) if len(labels) > 1 else ""
-    return f"<h2>Data</h2>{table(rows, head=False)}{described_table}"
+    return f"<h2>Data</h2>{table(rows, head=False)}{described_table}{descriptor_figures(run, spectra)}"
 
 
 def _settings(run: Run) -> str:
@@ -221,8 +226,8 @@ def _forward(run: Run) -> str:
         cells = [cell or "–" for cell in spread_cells(row, found)]
         rows.append([row.source, row.method, f"{row.percent:.2f}", f"{row.low:.2f} to {row.high:.2f}", *cells])
     factors = "" if found.validation is None else (
-        f"The factor f makes σ an error bar: on {found.validation} validation sites 99.7 % lie within ±3fσ (its range is "
-        "over draws of their materials); beside it how many do on the test sites, and half the width of ±3fσ. "
+        f"The factor f makes σ an error bar: on {found.validation} validation sites 99.7 % lie within ±3fσ (its range "
+        "is over draws of their materials); beside it how many do on the test sites, and half the width of ±3fσ. "
     )  # fmt: skip
     text = (
         f"{found.sites} test sites. Error of a site: 100 Σ|Δμ| / Σμ. The decoder gets each axis from its descriptor by "
@@ -260,7 +265,8 @@ def _data_figures(run: Run, spectra: SpectraSet) -> str:
             )
             for row in rows[np.argsort(values[rows])]
         ]
-        figures.append(line_figure(f"by {name}, {low:.3g} to {high:.3g}", (ENERGY, MU), spectra.energy_ev, curves))
+        ends = " to ".join(f"{end:.3g}" for end in without_noise((float(low), float(high))))
+        figures.append(line_figure(f"by {with_unit(name)}, {ends}", (ENERGY, MU), spectra.energy_ev, curves))
     return section(
         SPECTRA, f"{SHOWN_SPECTRA} random spectra, low values blue, high orange (the form of Fig. 6a).", figures
     )
@@ -311,7 +317,7 @@ def _latent_figures(run: Run, spectra: SpectraSet, member: LatentModel, scores: 
             continue
         shade = features[feature].to_numpy()[known]
         names = [f"{site}, {name} {v:.4g}" for site, v in zip(spectra.site_id[rows][known], values[known], strict=True)]
-        labels = (name, f"axis {name}")
+        labels = (with_unit(name), f"axis {name}")
         figures.append(point_figure(f"colour: {feature}", labels, values[known], z[known, i], shade, names))
     text = f"At most {SHOWN_SITES} test sites, coloured by the spectral descriptor the axis goes with best (Fig. 7)."
     return section(AXES, text, figures)

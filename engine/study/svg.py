@@ -1,4 +1,4 @@
-"""Figures as SVG text for a page without scripts: lines, points, bars and a matrix.
+"""Figures as SVG text for a page without scripts: lines, points, histograms, bars and a matrix.
 
 Colours can be told apart with any colour vision; text takes the colour of the page around it, light or dark. Every
 label is escaped.
@@ -63,11 +63,8 @@ def line_figure(
     for mark in marks:
         parts.append(f'<path d="M{frame.x(mark):.1f} {TOP}V{HEIGHT - BOTTOM}" class="mark"/>')
     for curve, at in zip(curves, across, strict=True):
-        dash = ' stroke-dasharray="5 3"' if curve.dashed else ""
-        parts.append(
-            f'<path d="{frame.path(list(zip(at, curve.y, strict=True)))}" fill="none" stroke="{curve.color}" '
-            f'stroke-width="{curve.width}"{dash}><title>{escape(curve.name)}</title></path>'
-        )
+        line = frame.path(list(zip(at, curve.y, strict=True)))
+        parts.append(f'<path d="{line}" {_stroke(curve)}><title>{escape(curve.name)}</title></path>')
     return frame.drawn(parts)
 
 
@@ -116,32 +113,60 @@ def bar_figure(title: str, label: str, names: Sequence[str], values: FloatArray,
             f'<text x="{across(value) + 4:.1f}" y="{y + 15}">{value:.3f}</text>'
         )
     end = height - BOTTOM
-    parts.append(f'<path d="M{across(reference):.1f} {TOP}V{end}" stroke="{HIGH}" stroke-dasharray="5 3"/>')
+    parts.append(f'<path d="M{across(reference):.1f} {TOP}V{end}" class="mark"/>')
     parts.append(f'<text x="{left}" y="{end + 18}">{escape(label)}</text>')
     return _svg(WIDTH, height, parts)
 
 
-def matrix_figure(title: str, names: Sequence[str], values: FloatArray) -> str:
-    """A square matrix of numbers from -1 (blue) to 1 (orange), each written in its cell."""
+def histogram_figure(
+    title: str, label: str, edges: FloatArray, samples: Sequence[Curve], over: Sequence[Curve] = ()
+) -> str:
+    """Shares in % of samples, the values ``y`` of curves, between edges (b + 1,); lines in the same unit over them.
+
+    The first sample is filled, the others are outlines. Values outside of the edges are counted in 100 %, not shown.
+    """
+    shares = [100 * np.histogram(one.y, edges)[0] / len(one.y) for one in samples]
+    most = max(float(np.max(share)) for share in [*shares, *(one.y for one in over)])
+    frame = _Frame(title, (label, "Sites (%)"), _ends(edges, 0.0), (0.0, 1.06 * max(most, 1e-9)))
+    across = np.repeat(edges, 2)
+    parts = []
+    for i, (one, share) in enumerate(zip(samples, shares, strict=True)):
+        look = f'fill="{one.color}" opacity="0.45"' if i == 0 else _stroke(one)
+        outline = list(zip(across.tolist(), [0.0, *np.repeat(share, 2).tolist(), 0.0], strict=True))
+        parts.append(f'<path d="{frame.path(outline)}" {look}><title>{escape(one.name)}</title></path>')
+    for one in over:
+        line = list(zip(edges if one.x is None else one.x, one.y, strict=True))
+        parts.append(f'<path d="{frame.path(line)}" {_stroke(one)}><title>{escape(one.name)}</title></path>')
+    return frame.drawn(parts)
+
+
+def matrix_figure(title: str, names: Sequence[str], values: FloatArray, columns: Sequence[str] | None = None) -> str:
+    """Numbers (r, c) from -1 (blue) to 1 (orange), each written in its cell, a dash for NaN.
+
+    ``names`` are those of the rows, and of the columns unless these have their own.
+    """
+    columns = names if columns is None else columns
     cell, left, top = 42, 84, 84
     parts = [f'<text x="{left}" y="16" class="title">{escape(title)}</text>']
-    for i, name in enumerate(names):
-        at = cell * i + cell / 2
-        parts.append(f'<text x="{left - 6}" y="{top + at + 4:.0f}" text-anchor="end">{escape(_short(name))}</text>')
-        x = left + at
+    for j, name in enumerate(columns):
+        x = left + cell * j + cell / 2
         parts.append(
             f'<text x="{x:.0f}" y="{top - 6}" transform="rotate(-45 {x:.0f} {top - 6})">{escape(_short(name))}</text>'
         )
-        for j, other in enumerate(names):
+    for i, name in enumerate(names):
+        at = cell * i + cell / 2
+        parts.append(f'<text x="{left - 6}" y="{top + at + 4:.0f}" text-anchor="end">{escape(_short(name))}</text>')
+        for j, other in enumerate(columns):
             value = float(values[i, j])
+            told, written = ("unknown", "–") if np.isnan(value) else (f"{value:.3f}", f"{value:.2f}")
             parts.append(
                 f'<rect x="{left + cell * j}" y="{top + cell * i}" width="{cell - 2}" height="{cell - 2}" '
-                f'fill="{HIGH if value > 0 else LOW}" fill-opacity="{0.65 * abs(value):.2f}">'
-                f"<title>{escape(name)} and {escape(other)}: {value:.3f}</title></rect>"
+                f'fill="{HIGH if value > 0 else LOW}" fill-opacity="{0.65 * np.nan_to_num(abs(value)):.2f}">'
+                f"<title>{escape(name)} and {escape(other)}: {told}</title></rect>"
                 f'<text x="{left + cell * j + cell / 2 - 1:.0f}" y="{top + cell * i + 25}" text-anchor="middle">'
-                f"{value:.2f}</text>"
+                f"{written}</text>"
             )
-    return _svg(left + cell * len(names) + 30, top + cell * len(names) + 8, parts)
+    return _svg(left + cell * len(columns) + 30, top + cell * len(names) + 8, parts)
 
 
 class _Frame:
@@ -165,7 +190,7 @@ class _Frame:
 
     def drawn(self, parts: Sequence[str]) -> str:
         floor = HEIGHT - BOTTOM
-        axes = [f'<text x="{LEFT}" y="16" class="title">{escape(self.title)}</text>']
+        axes = [f'<text x="{LEFT}" y="16" class="title">{escape(_short(self.title, 40))}</text>']
         for value in _ticks(*self.x_ends):
             at = self.x(value)
             axes.append(f'<path d="M{at:.1f} {floor}v4" class="axis"/>')
@@ -176,13 +201,20 @@ class _Frame:
             axes.append(f'<text x="{LEFT - 7}" y="{at + 4:.1f}" text-anchor="end">{value:g}</text>')
         axes.append(f'<path d="M{LEFT} {TOP}V{floor}H{WIDTH - RIGHT}" class="axis"/>')
         middle = (LEFT + WIDTH - RIGHT) / 2
-        axes.append(f'<text x="{middle:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(self.labels[0])}</text>')
+        axes.append(
+            f'<text x="{middle:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(_short(self.labels[0], 46))}</text>'
+        )
         up = (TOP + floor) / 2
         axes.append(
             f'<text x="13" y="{up:.0f}" text-anchor="middle" transform="rotate(-90 13 {up:.0f})">'
-            f"{escape(self.labels[1])}</text>"
+            f"{escape(_short(self.labels[1], 26))}</text>"
         )
         return _svg(WIDTH, HEIGHT, [*parts, *axes])
+
+
+def _stroke(curve: Curve) -> str:
+    dash = ' stroke-dasharray="5 3"' if curve.dashed else ""
+    return f'fill="none" stroke="{curve.color}" stroke-width="{curve.width}"{dash}'
 
 
 def _svg(width: float, height: float, parts: Sequence[str]) -> str:
@@ -203,5 +235,5 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(float(v), 10) + 0.0 for v in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 12 else name[:11] + "…"
+def _short(text: str, most: int = 12) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -6,20 +6,25 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from engine.errors import RunError
 from engine.io import write_set
 from engine.model.config import make_config
+from engine.model.latent_model import load_member
 from engine.model.report import score_run
 from engine.model.run import Run
 from engine.model.training import train
+from engine.study.distributions import bin_edges
+from engine.study.page import without_noise
 from engine.study.report import report_page
 from engine.study.reproduce import reproduce
-from engine.study.svg import Curve, line_figure, matrix_figure, point_figure, ramp
+from engine.study.svg import Curve, histogram_figure, line_figure, matrix_figure, point_figure, ramp
 from tests.command import rankaae
 from tests.synthetic import make_set
 
@@ -76,7 +81,8 @@ def test_the_page_needs_nothing_else_and_text_stays_text(page: str) -> None:
     assert "rankaae reproduce run" in page
     for figure in re.findall(r"<svg.*?</svg>", page):
         ET.fromstring(figure)
-    for title in ("Data", "Settings", "Scores", "Trends", "Validity of decoded spectra", "Method", "To repeat it"):
+    titles = ("Data", "Settings", "Scores", "Trends", "Latent axes", "Validity of decoded spectra", "Method")
+    for title in (*titles, "To repeat it"):
         assert f"<h2>{title}</h2>" in page
 
 
@@ -91,6 +97,55 @@ def test_figures_put_values_where_they_belong() -> None:
     colors = [one.get("fill") for one in circles]
     assert (colors[0], colors[1], colors[-1]) == (ramp(0.5), ramp(0.0), ramp(1.0))
     assert "0.50" in matrix_figure("t", ["a", "b"], np.array([[1, 0.5], [0.5, 1]]))
+
+
+def drawn_path(figure: str, name: str) -> np.ndarray:
+    """Points (n, 2) of the path with a name, in pixels."""
+    path = next(one for one in ET.fromstring(figure).iter("path") if name == "".join(one.itertext()))
+    return np.array([[float(v) for v in pair.split()] for pair in path.get("d", "")[1:].split("L")])
+
+
+def test_a_histogram_is_as_high_as_the_shares_of_its_samples() -> None:
+    edges = bin_edges(np.array([1.0, 2, 4]))
+    np.testing.assert_array_equal(edges, [0.5, 1.5, 2.5, 3.5, 4.5])
+    filled, outline = Curve(np.array([1.0, 1, 2, 4]), "#000", "first"), Curve(np.array([2.0, 9]), "#111", "second")
+    line = Curve(np.array([0.0, 50]), "#222", "line", x=edges[[0, -1]])
+    figure = histogram_figure("t", "x", edges, [filled, outline], [line])
+    base, unit = 188, 162 / (1.06 * 50)  # pixels of the lowest value and of a percent
+    heights = (base - drawn_path(figure, "first")[1:-1:2, 1]) / unit
+    np.testing.assert_allclose(heights, [50, 25, 0, 25], atol=0.1)
+    np.testing.assert_allclose((base - drawn_path(figure, "second")[1:-1:2, 1]) / unit, [0, 50, 0, 0], atol=0.1)
+    np.testing.assert_allclose((base - drawn_path(figure, "line")[:, 1]) / unit, [0, 50], atol=0.1)
+    assert len(bin_edges(np.array([0.0, 0.5, 100]))) == 31
+    np.testing.assert_array_equal(bin_edges(np.array([0.3, 0.3])), [-0.2, 0.8])
+    long = histogram_figure("n" * 200, "x" * 200, edges, [filled])
+    assert max(len(text.text or "") for text in ET.fromstring(long).iter("text")) <= 46
+
+
+def test_a_matrix_has_a_dash_where_nothing_is_known() -> None:
+    figure = matrix_figure("t", ["a"], np.array([[np.nan, -0.25]]), ["b", "c"])
+    assert re.findall(r">([^<]*)</title>", figure) == ["a and b: unknown", "a and c: -0.250"]
+    assert "nan" not in figure
+    assert without_noise([1.6e-16, 0.06, -0.4]) == [0, 0.06, -0.4]
+
+
+def test_distributions_and_rank_correlations_are_those_of_the_set_and_of_the_axes(run: Run, page: str) -> None:
+    spectra, split = run.spectra(), run.split()
+    labels = {name: spectra.descriptors[name].to_numpy() for name in ("OS", NASTY)}
+    nasty = escape(NASTY)
+    assert f"OS and {nasty}: {spearmanr(labels['OS'], labels[NASTY]).statistic:.3f}<" in page
+    data, _, others = page.partition("<h2>Settings</h2>")
+    for part in ("train", "validation", "test"):
+        assert data.count(f"<title>{part} part: {len(getattr(split, part))} sites</title>") == 2
+    assert others.count(f"<title>test part: {len(split.test)} sites</title>") == 3
+    z = load_member(run).encode(spectra.mu[split.test])
+    for i, axis in enumerate(("OS", nasty, "free 1")):
+        assert f"axis {axis}: mean {z[:, i].mean():.2f}, σ {z[:, i].std():.2f}" in page
+        for name, values in labels.items():
+            rho = spearmanr(z[:, i], values[split.test]).statistic
+            assert f"axis {axis} and {escape(name)}: {rho:.3f}<" in page
+    assert f"axis OS and axis free 1: {spearmanr(z[:, 0], z[:, 2]).statistic:.3f}<" in page
+    assert f"stays below {1.96 / np.sqrt(len(split.test) - 1):.2f} in 19 of 20" in page
 
 
 def test_a_run_is_reproduced_from_its_folder(run: Run, tmp_path: Path) -> None:
@@ -109,7 +164,7 @@ def test_other_runs_appear_where_they_fit(run: Run, tmp_path: Path) -> None:
     copper = run.spectra()
     set_path = run.path.parent / "set.parquet"
     train(copper, set_path, make_config("default", descriptors=("OS",), **tiny), tmp_path / "runs" / "first")
-    train(copper, set_path, make_config("autoencoder", free_axes=2, **tiny), tmp_path / "runs" / "plain")
+    plain = train(copper, set_path, make_config("autoencoder", free_axes=2, **tiny), tmp_path / "runs" / "plain")
     page = report_page(run, [tmp_path / "runs"])
     assert "<h2>Across elements</h2>" not in page
     assert "<td>Fig. 8</td><td>a descriptor across elements</td><td>not drawn: give --with runs on other" in page
@@ -129,6 +184,10 @@ def test_other_runs_appear_where_they_fit(run: Run, tmp_path: Path) -> None:
     edges = re.findall(r"</span> (Cu|Ni) \(E₀ ([0-9.]+) eV", page)
     assert [element for element, _ in edges] == ["Cu", "Ni"]
     assert float(edges[0][1]) - float(edges[1][1]) == pytest.approx(646, abs=3)
+    alone = report_page(plain)
+    assert "<h2>Latent axes</h2>" in alone
+    assert "Axes with descriptors" not in alone
+    assert "<td>Fig. 7</td><td>axes against descriptors</td><td>not drawn: the run has no descriptors</td>" in alone
     with pytest.raises(RunError, match="neither a finished run folder"):
         report_page(run, [tmp_path / "nowhere"])
 
