@@ -175,7 +175,7 @@ def spread_cells(row: Row, found: Forward) -> tuple[str, str, str, str]:
     if fit is None:
         return raw, "none is enough" if found.validation is not None else "", "", ""
     end = "∞" if fit.high is None else f"{fit.high:.2f}"
-    return raw, f"{fit.factor:.2f} ({fit.low:.2f} to {end})", f"{100 * fit.coverage:.1f}", f"{fit.percent:.1f}"
+    return raw, f"{fit.factor:.2f} ({fit.low:.2f}–{end})", f"{100 * fit.coverage:.1f}", f"{fit.percent:.1f}"
 
 
 def percentage_errors(predicted: FloatArray, truth: FloatArray) -> FloatArray:

@@ -39,7 +39,7 @@ def forward(
         f"{'within ±3fσ, %':>15} {'±3fσ, % of μ':>13}"
     ]
     for row in found.rows:
-        error = f"{row.percent:.2f} ({row.low:.2f} to {row.high:.2f})"
+        error = f"{row.percent:.2f} ({row.low:.2f}–{row.high:.2f})"
         covered, factor, after, width = spread_cells(row, found)
         lines.append(
             f"{row.source:20} {row.method:24} {error:>24} {covered:>14} {factor:>22} {after:>15} {width:>13}".rstrip()

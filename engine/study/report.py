@@ -220,14 +220,15 @@ def _forward(run: Run) -> str:
     found = read_forward(run)
     if found is None:
         return ""
-    head = ["from", "by", "median error, %", "quartiles, %", "within ±3σ, %", "factor f (90 % range)"]
+    head = ["from: by", "median error, %", "quartiles, %", "within ±3σ, %", "factor f (90 % range)"]
     rows = [[*head, "within ±3fσ, %", "±3fσ, % of μ"]]
     for row in found.rows:
-        cells = [cell or "–" for cell in spread_cells(row, found)]
-        rows.append([row.source, row.method, f"{row.percent:.2f}", f"{row.low:.2f} to {row.high:.2f}", *cells])
+        cells = [cell.replace(" ", "\u00a0") or "–" for cell in spread_cells(row, found)]
+        rows.append([f"{row.source}: {row.method}", f"{row.percent:.2f}", f"{row.low:.2f}–{row.high:.2f}", *cells])
     factors = "" if found.validation is None else (
         f"The factor f makes σ an error bar: on {found.validation} validation sites 99.7 % lie within ±3fσ (its range "
-        "is over draws of their materials); beside it how many do on the test sites, and half the width of ±3fσ. "
+        "is over draws of their materials); beside it how many do on the test sites, and how far ±3fσ reaches to "
+        "either side. "
     )  # fmt: skip
     text = (
         f"{found.sites} test sites. Error of a site: 100 Σ|Δμ| / Σμ. The decoder gets each axis from its descriptor by "
@@ -239,12 +240,15 @@ def _forward(run: Run) -> str:
     rises = np.array([rise for _, rise in found.importance])
     drawn = [
         line_figure(
-            "Error gained when a shell is another site's", ("Distance (Å)", "Median error gained (%)"), distances,
+            "Importance by distance", ("Distance (Å)", "Median error gained (%)"), distances,
             [Curve(rises, LOW, "structure, ensemble")],
         )
     ] if found.importance else []  # fmt: skip
+    gained = (
+        "Error gained where half an ångström of the structure, at each distance from the absorber, is another site's."
+    )
     heading = "<h2>Spectra from descriptors and structures</h2>"
-    return f"{heading}<p>{escape(text)}</p>{table(rows)}{figures_with('', drawn)}"
+    return f"{heading}<p>{escape(text)}</p>{table(rows)}{figures_with(gained, drawn)}"
 
 
 def _data_figures(run: Run, spectra: SpectraSet) -> str:

@@ -190,7 +190,7 @@ class _Frame:
 
     def drawn(self, parts: Sequence[str]) -> str:
         floor = HEIGHT - BOTTOM
-        axes = [f'<text x="{LEFT}" y="16" class="title">{escape(_short(self.title, 40))}</text>']
+        axes = [f'<text x="{LEFT}" y="16" class="title">{escape(_short(self.title, 34))}</text>']
         for value in _ticks(*self.x_ends):
             at = self.x(value)
             axes.append(f'<path d="M{at:.1f} {floor}v4" class="axis"/>')
@@ -202,7 +202,7 @@ class _Frame:
         axes.append(f'<path d="M{LEFT} {TOP}V{floor}H{WIDTH - RIGHT}" class="axis"/>')
         middle = (LEFT + WIDTH - RIGHT) / 2
         axes.append(
-            f'<text x="{middle:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(_short(self.labels[0], 46))}</text>'
+            f'<text x="{middle:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(_short(self.labels[0], 42))}</text>'
         )
         up = (TOP + floor) / 2
         axes.append(

@@ -149,7 +149,7 @@ def test_networks_beat_the_mean_and_structures_tell_what_they_hold(run: Run) -> 
     assert f"{error['structure', 'ensemble']:.2f}" in page
     fit = next(row.calibration for row in found.rows if row.source == "structure")
     assert fit is not None
-    assert f"<td>{fit.factor:.2f} ({fit.low:.2f} to {fit.high:.2f})</td><td>{100 * fit.coverage:.1f}</td>" in page
+    assert f"<td>{fit.factor:.2f}\u00a0({fit.low:.2f}–{fit.high:.2f})</td><td>{100 * fit.coverage:.1f}</td>" in page
     stored = found.to_json()
     for row in stored["rows"]:
         del row["calibration"]

@@ -119,7 +119,7 @@ def test_a_histogram_is_as_high_as_the_shares_of_its_samples() -> None:
     assert len(bin_edges(np.array([0.0, 0.5, 100]))) == 31
     np.testing.assert_array_equal(bin_edges(np.array([0.3, 0.3])), [-0.2, 0.8])
     long = histogram_figure("n" * 200, "x" * 200, edges, [filled])
-    assert max(len(text.text or "") for text in ET.fromstring(long).iter("text")) <= 46
+    assert max(len(text.text or "") for text in ET.fromstring(long).iter("text")) <= 42
 
 
 def test_a_matrix_has_a_dash_where_nothing_is_known() -> None:
