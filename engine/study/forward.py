@@ -34,7 +34,7 @@ Rows = npt.NDArray[np.intp]
 NETWORKS, STEPS = 8, 600
 HIDDEN, BATCH, RATE = 128, 256, 3e-3
 DROPOUT, PASSES = 0.1, 50
-LEAST_SITES = 20
+LEAST_SITES, LEAST_DRAWS = 20, 4
 SIGMAS, WITHIN = 3.0, 0.997
 DRAWS = 200
 SHELL_ANGSTROM = 0.5
@@ -82,7 +82,8 @@ class Forward:
     """Rows on ``sites`` test sites.
 
     importance  (distance in Å, rise of the median percentage error when other sites lend what the structure has from
-                there to half an ångström further), empty without structures · note  why, and which sites are left out
+                there to half an ångström further), empty without structures
+    note        why, which sites are left out, and which spreads are of too few draws
     validation  sites that the factors are from; None when kept by a version that made none
     """
 
@@ -147,6 +148,10 @@ def forward(run: Run, *, networks: int = NETWORKS, steps: int = STEPS, seed: int
             if source == "structure" and method == "ensemble":
                 importance = permutation_importance(predict, inputs[test], truth, seed)
     add("the spectrum itself", "encoder and decoder", lambda part: _repeated(members, spectra.mu[part]))
+    counts = {"members": len(members), "networks": networks}
+    few = " and ".join(f"{count} {what}" for what, count in counts.items() if 1 < count < LEAST_DRAWS)
+    by_chance = f"the spread of {few} is near 0 by chance too often for its factor to be of use" if few else ""
+    note = "; ".join(text for text in (note, by_chance) if text)
     found = Forward(tuple(rows), tuple(importance), len(test), note, len(validation))
     if not run.read_only:
         run.write_json(FILE, found.to_json())

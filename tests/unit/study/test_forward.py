@@ -183,3 +183,4 @@ def test_a_set_without_structures_has_rows_from_descriptors_alone(tmp_path: Path
     assert {row["source"] for row in found["rows"]} == {"nothing", "descriptors", "the spectrum itself"}
     assert found["importance"] == []
     assert "set.structures.parquet is not beside the set" in found["note"]
+    assert "the spread of 2 networks is near 0 by chance" in found["note"]
