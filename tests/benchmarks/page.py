@@ -146,9 +146,10 @@ def plot(folder: Path) -> int:
             values = [r["parts"].get(part, {}).get(name, {}).get(row, {}).get(column, float("nan")) for r in kept]
             axis.plot(range(len(kept)), values, "o-", color=color, label=name if alike else row)
         axis.set_title(title, fontsize=11)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.4 * axis.get_ylim()[1])  # room for the legend
+        axis.margins(x=0.15)
         axis.set_xticks(range(len(kept)), [result["commit"] for result in kept], rotation=45, ha="right", fontsize=8)
-        axis.legend(fontsize=8, framealpha=0.5)
+        axis.legend(fontsize=8, framealpha=0.5, ncols=2, loc="upper left")
     figure.savefig(folder / PLOT, dpi=110)
     plt.close(figure)
     return len(kept)
