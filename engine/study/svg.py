@@ -228,8 +228,8 @@ def _ends(values: FloatArray, room: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers between two ends."""
-    rough = (high - low) / 4
+    """Two to six round numbers between two ends."""
+    rough = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(rough))
     step = float(next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough))
     return [round(float(v), 10) + 0.0 for v in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]

@@ -296,7 +296,7 @@ def what_to_train(facts: RunFacts) -> list[str]:
     """What is missing for a chain, with the descriptors of a run that is there."""
     names = facts.config.descriptors
     fewer, more = ", ".join(names[:-1]), ", ".join(names)
-    lines = ["No two models were trained on the same set and split with descriptors that differ by one."]
+    lines = ["No two models were trained on the same spectra and split with descriptors that differ by one."]
     if len(names) > 1:
         lines.append(f"To see descriptors added one by one, train {fewer} on the set of {facts.title} as well (Train).")
         lines.append(f"To see descriptors swapped one by one, train {fewer} with another one in place of {names[-1]}.")
