@@ -61,7 +61,7 @@ def latent_section(run: Run, spectra: SpectraSet, member: LatentModel) -> str:
         prior = 100 * (edges[1] - edges[0]) * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
         shown = [Curve(train, MIDDLE, f"training part: {len(train)} sites"),
                  Curve(test, HIGH, f"test part: {len(test)} sites")]  # fmt: skip
-        over = [Curve(prior, LOW, "standard Gaussian", dashed=True, x=x)]
+        over = [Curve(prior, "currentColor", "standard Gaussian", dashed=True, x=x)]
         title = f"{axis}: mean {test.mean():.2f}, σ {test.std():.2f}"
         figures.append(histogram_figure(title, f"latent value, {axis}", edges, shown, over))
     table = spectra.descriptors[names].iloc[split.test].reset_index(drop=True)
@@ -73,7 +73,7 @@ def latent_section(run: Run, spectra: SpectraSet, member: LatentModel) -> str:
         matrices.append(matrix_figure("Axes with descriptors", axes, both.rho[:k, k:], names))
     text = (
         "Share of the sites by latent value: training filled in grey, test orange, the standard Gaussian that the "
-        "prior asks for blue and dashed; mean and σ are those of the test part."
+        "prior asks for dashed; mean and σ are those of the test part."
     )
     told = (
         "Spearman's rank correlation over the test part. Axes that are disentangled have little to do with one "

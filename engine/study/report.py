@@ -79,7 +79,7 @@ p, li { max-width: 80ch; }
 table { border-collapse: collapse; margin: 12px 0; font-variant-numeric: tabular-nums; }
 th, td { padding: 3px 10px; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, .text td { text-align: left; }
-tr.chosen { font-weight: 600; }
+.text td:first-child { white-space: nowrap; } tr.chosen { font-weight: 600; }
 .wide { overflow-x: auto; }
 .figures { display: flex; flex-wrap: wrap; gap: 14px 22px; }
 .pair { display: flex; flex-direction: column; }

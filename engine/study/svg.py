@@ -19,7 +19,7 @@ ENERGY, MU, CHANGE = "Energy (eV)", "μ (edge-normalised)", "Δμ"
 SHOWN_LEVELS = 9
 LOW, MIDDLE, HIGH = "#0072B2", "#999999", "#D55E00"
 WIDTH, HEIGHT = 340, 230
-LEFT, RIGHT, TOP, BOTTOM = 58, 10, 26, 42
+LEFT, RIGHT, TOP, BOTTOM = 58, 18, 26, 42
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +124,16 @@ def histogram_figure(
     """Shares in % of samples, the values ``y`` of curves, between edges (b + 1,); lines in the same unit over them.
 
     The first sample is filled, the others are outlines. Values outside of the edges are counted in 100 %, not shown.
+    Edges halfway between whole numbers have ticks at whole numbers alone.
     """
     shares = [100 * np.histogram(one.y, edges)[0] / len(one.y) for one in samples]
     most = max(float(np.max(share)) for share in [*shares, *(one.y for one in over)])
-    frame = _Frame(title, (label, "Sites (%)"), _ends(edges, 0.0), (0.0, 1.06 * max(most, 1e-9)))
+    whole = 1.0 if np.array_equal(edges % 1, np.full(len(edges), 0.5)) else 0.0
+    frame = _Frame(title, (label, "Sites (%)"), _ends(edges, 0.0), (0.0, 1.06 * max(most, 1e-9)), whole)
     across = np.repeat(edges, 2)
     parts = []
     for i, (one, share) in enumerate(zip(samples, shares, strict=True)):
-        look = f'fill="{one.color}" opacity="0.45"' if i == 0 else _stroke(one)
+        look = f'fill="{one.color}" opacity="0.3"' if i == 0 else _stroke(one)
         outline = list(zip(across.tolist(), [0.0, *np.repeat(share, 2).tolist(), 0.0], strict=True))
         parts.append(f'<path d="{frame.path(outline)}" {look}><title>{escape(one.name)}</title></path>')
     for one in over:
@@ -158,7 +160,7 @@ def matrix_figure(title: str, names: Sequence[str], values: FloatArray, columns:
         parts.append(f'<text x="{left - 6}" y="{top + at + 4:.0f}" text-anchor="end">{escape(_short(name))}</text>')
         for j, other in enumerate(columns):
             value = float(values[i, j])
-            told, written = ("unknown", "–") if np.isnan(value) else (f"{value:.3f}", f"{value:.2f}")
+            told, written = ("unknown", "–") if np.isnan(value) else (f"{value:.3f}", f"{round(value, 2) + 0.0:.2f}")
             parts.append(
                 f'<rect x="{left + cell * j}" y="{top + cell * i}" width="{cell - 2}" height="{cell - 2}" '
                 f'fill="{HIGH if value > 0 else LOW}" fill-opacity="{0.65 * np.nan_to_num(abs(value)):.2f}">'
@@ -173,9 +175,15 @@ class _Frame:
     """Axes with ticks and labels, and where data points go in it."""
 
     def __init__(
-        self, title: str, labels: tuple[str, str], x_ends: tuple[float, float], y_ends: tuple[float, float]
+        self,
+        title: str,
+        labels: tuple[str, str],
+        x_ends: tuple[float, float],
+        y_ends: tuple[float, float],
+        x_step: float = 0.0,
     ) -> None:
-        self.title, self.labels, self.x_ends, self.y_ends = title, labels, x_ends, y_ends
+        """Ticks of the x axis are ``x_step`` or more apart."""
+        self.title, self.labels, self.x_ends, self.y_ends, self.x_step = title, labels, x_ends, y_ends, x_step
 
     def x(self, value: float) -> float:
         low, high = self.x_ends
@@ -191,7 +199,7 @@ class _Frame:
     def drawn(self, parts: Sequence[str]) -> str:
         floor = HEIGHT - BOTTOM
         axes = [f'<text x="{LEFT}" y="16" class="title">{escape(_short(self.title, 34))}</text>']
-        for value in _ticks(*self.x_ends):
+        for value in _ticks(*self.x_ends, self.x_step):
             at = self.x(value)
             axes.append(f'<path d="M{at:.1f} {floor}v4" class="axis"/>')
             axes.append(f'<text x="{at:.1f}" y="{floor + 16}" text-anchor="middle">{value:g}</text>')
@@ -227,11 +235,11 @@ def _ends(values: FloatArray, room: float) -> tuple[float, float]:
     return low - extra, high + extra
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Two to six round numbers between two ends."""
-    rough = (high - low) / 5
+def _ticks(low: float, high: float, least: float = 0.0) -> list[float]:
+    """Two to seven round numbers between two ends, ``least`` or more apart."""
+    rough = max((high - low) / 6, least)
     power = 10.0 ** np.floor(np.log10(rough))
-    step = float(next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough))
+    step = float(next(power * m for m in (1, 2, 5, 10) if power * m >= rough))
     return [round(float(v), 10) + 0.0 for v in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
 
 

@@ -118,6 +118,8 @@ def test_a_histogram_is_as_high_as_the_shares_of_its_samples() -> None:
     np.testing.assert_allclose((base - drawn_path(figure, "line")[:, 1]) / unit, [0, 50], atol=0.1)
     assert len(bin_edges(np.array([0.0, 0.5, 100]))) == 31
     np.testing.assert_array_equal(bin_edges(np.array([0.3, 0.3])), [-0.2, 0.8])
+    ticks = re.findall(r'text-anchor="middle">([0-9.]+)</text>', figure)
+    assert ticks == ["1", "2", "3", "4"]
     long = histogram_figure("n" * 200, "x" * 200, edges, [filled])
     assert max(len(text.text or "") for text in ET.fromstring(long).iter("text")) <= 42
 
