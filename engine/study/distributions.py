@@ -73,7 +73,7 @@ def latent_section(run: Run, spectra: SpectraSet, member: LatentModel) -> str:
         matrices.append(matrix_figure("Axes with descriptors", axes, both.rho[:k, k:], names))
     text = (
         "Share of the sites by latent value: training filled in grey, test orange, the standard Gaussian that the "
-        "prior asks for dashed; mean and σ are those of the test part."
+        "prior asks for, dashed; mean and σ are those of the test part."
     )
     told = (
         "Spearman's rank correlation over the test part. Axes that are disentangled have little to do with one "

@@ -96,8 +96,8 @@ class Forward:
     @property
     def remarks(self) -> str:
         """The note, and what is to be done where factors are missing."""
-        older = "" if self.validation is not None else "Without factors: run rankaae forward again to have them."
-        return " ".join(text for text in (self.note, older) if text)
+        older = "" if self.validation is not None else "kept without factors: run rankaae forward again to have them"
+        return "; ".join(text for text in (self.note, older) if text)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict."""

@@ -160,7 +160,7 @@ def test_networks_beat_the_mean_and_structures_tell_what_they_hold(run: Run) -> 
     assert [(row.percent, row.coverage) for row in older.rows] == [(row.percent, row.coverage) for row in found.rows]
     assert "run rankaae forward again" in older.remarks
     page = report_page(run)
-    assert "Without factors: run rankaae forward again to have them." in page
+    assert "kept without factors: run rankaae forward again to have them" in page
     assert "none is enough" not in page
 
 
