@@ -6,14 +6,15 @@ Takes the runs that are given, or the embedded models, and does those elements o
 energies are shifted by what one compound of each element asks for, which is marked with *. Metals, sulfides, carbides
 and nitrides are outside any oxide's domain and should be flagged. What all sites of a set share, as OS 2 in oxides of
 Zn, is not predicted. Below each table stands what two of the oxides make of the others when they are given as standards
-of known OS, and how often intervals of 90 % hold the labels of the run's held-out simulated materials.
+of known OS, and how often intervals of 90 % hold the labels of the run's held-out simulated materials. Where a foil was
+measured at two beamlines and their energies differ, a second table has what they read on one scale.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from engine.experiment.preparing import Preparation
 from engine.experiment.standards import Standard, on_standards
 from engine.model.latent_model import load_member
 from engine.model.run import Run
+from engine.spectra import SpectraSet
 from tests.benchmarks.train_quality import REAL_DATA
 
 XDI = REAL_DATA / "xdi"
@@ -104,6 +106,8 @@ REFERENCES = {
     "Cu": ("CuO_tenorite_13K_01.xdi", ("tenorite-Cu2-O", "mp-1692")),
     "Zn": ("ZnO.xdi", ("wurtzite-Zn2-O",)),
 }
+# The foil measured where the compound of REFERENCES was, the one measured elsewhere, how files from there begin.
+FOILS = {"Zn": ("Zn_foil", "Chorover13BM_Znfoil_rt_01", "Chorover13BM")}
 
 
 def main() -> None:
@@ -147,15 +151,36 @@ def report(run: Run, element: str) -> pd.DataFrame:
     for line in [*taken.notes, *(f"refused: {reason}" for reason in taken.refused)]:
         print(f"  {line}")
     predictor = fit_predictor(member, spectra, split, varying(spectra, DESCRIPTORS))
-    found = predictor.predict(np.stack([one.mu for one in taken.prepared]))
+    found = predict(predictor, taken)
     table = predictions(predictor, found, taken, element, Path(file).stem if known else "")
     print(shown(table).to_string(index=False))
     tell(table)
     if "OS" in found.names:
         standards_study(found, [one.measured.name for one in taken.prepared], element)
+    if element in FOILS:
+        one_scale(predictor, spectra, taken, element)
     for name, (share, count) in coverage_on(predictor, spectra, split.test, 0.9).items():
         print(f"  intervals of 90 % hold {name} of {share:.1%} of {count} held-out simulated sites")
     return table
+
+
+def one_scale(predictor: Predictor, spectra: SpectraSet, taken: Intake, element: str) -> None:
+    """Prints the table of files from another beamline, moved onto the energies of the reference by a foil of both."""
+    here, there, start = FOILS[element]
+    edge = {one.measured.name: one.normalised.e0_ev for one in taken.prepared}
+    by = edge[here] - edge[there]
+    moved = take_in(
+        sorted(XDI.glob(f"{start}*")), predictor.member.energy_ev,
+        replace(taken.how, shift_ev=taken.how.shift_ev + by), columns={}, simulated=lambda _: spectra,
+    )  # fmt: skip
+    print(f"  on one scale: {start}* moved by {by:+.2f} eV more, what {there} needs to have its edge where {here} has")
+    table = predictions(predictor, predict(predictor, moved), moved, element, "")
+    print(shown(table).to_string(index=False))
+    tell(table)
+
+
+def predict(predictor: Predictor, taken: Intake) -> Prediction:
+    return predictor.predict(np.stack([one.mu for one in taken.prepared]))
 
 
 def standards_study(found: Prediction, names: Sequence[str], element: str) -> None:
