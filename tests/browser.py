@@ -23,7 +23,7 @@ TAB_CLOSED = re.compile(
     r"tornado\.\S*WebSocketClosedError\n|[^\n]*Failed sending message as connection was closed\n",
     re.S,
 )
-COMPLAINTS = ("Traceback", "ERROR", "WARNING", "Error:", "E-10", "W-10")
+COMPLAINTS = ("Traceback", "ERROR", "WARNING", "Warning:", "Error:", "E-10", "W-10")
 
 
 @dataclass

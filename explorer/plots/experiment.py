@@ -23,7 +23,7 @@ BEFORE, AFTER, PUT_RIGHT, MARKED = LOW, "#E69F00", "#009E73", NOW
 MEASURE_MARKERS = ("circle", "square", "triangle")
 # Neither the dark nor the light end, which vanish on a dark or a light page.
 ALONG = Viridis256[84:220]
-MOST_NAMED, MOST_WHISKERS = 10, 30
+MOST_NAMED, MOST_WHISKERS, LONGEST_TICK = 10, 30, 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,12 +270,17 @@ def _name_ticks(drawing: figure, order: Order, axis: str) -> None:
     if len(order.names) > MOST_NAMED:
         return
     ticks.ticker = order.x.tolist()
-    ticks.major_label_overrides = {
-        float(x): name if len(name) <= 18 else f"{name[:17]}…" for x, name in zip(order.x, order.names, strict=True)
-    }
+    ticks.major_label_overrides = dict(zip(order.x.tolist(), tick_names(order.names), strict=True))
     ticks.axis_label = ""
     if axis == "x":
         ticks.major_label_orientation = 0.6
+
+
+def tick_names(names: Sequence[str]) -> list[str]:
+    """Names short enough for ticks: of long ones their beginnings or their ends, whichever tells more of them apart."""
+    heads = [name if len(name) <= LONGEST_TICK else f"{name[: LONGEST_TICK - 1]}…" for name in names]
+    ends = [name if len(name) <= LONGEST_TICK else f"…{name[1 - LONGEST_TICK :]}" for name in names]
+    return ends if len({*ends}) > len({*heads}) else heads
 
 
 def _fit_y(drawing: figure, curves: Sequence[FloatArray]) -> None:

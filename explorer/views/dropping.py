@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import panel as pn
+from bokeh.util.warnings import BokehUserWarning
 
 from explorer.messages import as_html
 from explorer.views.style import TABLE_STYLE
 from explorer.workspace import MAX_UPLOAD_MB
+
+# With an upload the browser sends the whole widget, which the server knows; it takes its own.
+warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
 
 ON_THEIR_WAY = """
 .filepond--root {max-height: 126px}

@@ -21,7 +21,7 @@ from explorer.jobs import JobStore
 from explorer.kept import kept_files
 from explorer.library import Library
 from explorer.measurement import Corrections, Predicted
-from explorer.plots.experiment import order_of, prediction_grid
+from explorer.plots.experiment import order_of, prediction_grid, tick_names
 from explorer.runs import MemberInfo
 from explorer.state import ExplorerState
 from explorer.views.drawing import Drawing
@@ -253,6 +253,14 @@ def test_open_marks_are_outside_and_a_series_orders_them() -> None:
     assert [r.data_source.data["measure"][0] for r in odd.renderers] == list(MEASURES)
     alone = order_of(["a", "b", "c"], np.array([0.3, np.nan, 0.1]))
     assert alone.x[1] < 0.1
+
+
+def test_long_names_are_cut_where_they_stay_apart() -> None:
+    ends = ["ZnO", "Beamline13_smithsonite_01", "Beamline13_hopeite_01"]
+    assert tick_names(ends) == ["ZnO", "Beamline13_smiths…", "Beamline13_hopeit…"]
+    assert tick_names(["ZnO", *(f"Beamline13_greenrust_{x}" for x in ("Cl", "SO4"))]) == [
+        "ZnO", "…ne13_greenrust_Cl", "…e13_greenrust_SO4",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
