@@ -39,7 +39,7 @@ export function makeTour() {
   const frame = html("div", {class: "frame"})
   const card = html("div", {class: "card", role: "dialog", "aria-label": "Tour"}, title, text,
     html("div", {class: "row"}, count, skip, back, next))
-  const element = html("div", {class: "tour", hidden: ""}, frame, card)
+  const element = html("div", {class: "tour", popover: "manual"}, frame, card) // above whatever the page lays over itself
   let steps = STEPS
   let at = 0
 
@@ -75,7 +75,7 @@ export function makeTour() {
   }
 
   function end() {
-    element.hidden = true
+    element.hidePopover()
     try {
       localStorage.setItem(TAKEN, "taken")
     } catch {
@@ -86,7 +86,7 @@ export function makeTour() {
   function start() {
     steps = STEPS.filter(([selector]) => find(selector))
     if (!steps.length) return
-    element.hidden = false
+    if (!element.matches(":popover-open")) element.showPopover()
     show(0)
   }
 
