@@ -23,6 +23,7 @@ from engine.experiment.normalising import E0_RULES, E0Rule, Ranges, State
 from engine.experiment.prediction import AVERAGE, MAPPED, Prediction, prediction_table
 from engine.experiment.preparing import Preparation, prepared_set
 from engine.experiment.reading import check_kind
+from engine.experiment.series import finite_number
 
 T = TypeVar("T")
 COVERAGE = 0.9
@@ -66,11 +67,8 @@ class Corrections:
 
 
 def _number(text: str, what: str, need: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
+    value = finite_number(text)
+    if value is None:
         raise ConfigError(f"{what} is '{text}'; need {need}")
     return value
 

@@ -67,15 +67,15 @@ def given_series(text: str, names: Sequence[str]) -> Series:
     of the second form. DataError that names the line when a name is unknown or repeated, or a value is no number.
     """
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if all(_value(line) is not None for _, line in lines):
+    if all(finite_number(line) is not None for _, line in lines):
         if len(lines) != len(names):
             raise DataError(f"series: {len(lines)} values for {len(names)} spectra; give one per line, or 'name value'")
-        values = np.array([_value(line) for _, line in lines], dtype=np.float64)
+        values = np.array([finite_number(line) for _, line in lines], dtype=np.float64)
         return Series(values, f"series as given: {len(names)} values, {values.min():g} to {values.max():g}")
     values = np.full(len(names), np.nan)
     for number, line in lines:
         parts = re.split(r"[\s,;]+(?=\S+$)", line)
-        if len(parts) != 2 or (value := _value(parts[1])) is None:
+        if len(parts) != 2 or (value := finite_number(parts[1])) is None:
             raise DataError(f"series, line {number}: '{line[:60]}'; need a name and a finite number")
         name = parts[0].strip(" ,;\t")
         if name not in names:
@@ -89,7 +89,8 @@ def given_series(text: str, names: Sequence[str]) -> Series:
                   f"{values[known].max():g}")  # fmt: skip
 
 
-def _value(text: str) -> float | None:
+def finite_number(text: str) -> float | None:
+    """The number that a text says; None where it says none, or one that is not finite."""
     try:
         value = float(text)
     except ValueError:

@@ -15,6 +15,7 @@ import numpy as np
 from engine.errors import DataError
 from engine.experiment.measured import FloatArray
 from engine.experiment.prediction import Calibrated, OnStandards, Prediction
+from engine.experiment.series import finite_number
 
 LARGEST_SLOPE = 3.0
 """Beyond this, or below one over this, a line says that the model hardly sees what differs between the standards."""
@@ -54,18 +55,11 @@ def standards_of(text: str, names: Sequence[str], descriptors: Sequence[str]) ->
             descriptor, _, value = part.partition("=")
             if descriptor not in descriptors:
                 raise DataError(f"{where}; '{descriptor}' is not predicted, only {', '.join(descriptors)}")
-            found.append(Standard(name, descriptor, _number(value, where)))
+            known = finite_number(value)
+            if known is None:
+                raise DataError(f"{where}; '{value}' is not a finite number")
+            found.append(Standard(name, descriptor, known))
     return found
-
-
-def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise DataError(f"{where}; '{text}' is not a finite number")
-    return value
 
 
 def on_standards(found: Prediction, names: Sequence[str], standards: Sequence[Standard]) -> Prediction:
